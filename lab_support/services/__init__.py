@@ -1,0 +1,4 @@
+"""The running example: a shop, one folder per service, each owning its data (all sections).
+
+May import `database`, `pools` and `settings`; knows nothing of exercises or the workbook.
+"""

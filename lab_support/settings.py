@@ -1,0 +1,58 @@
+"""One place for every URL and limit, read from environment variables that begin with `LAB_`.
+
+Section:
+    13.1, "Drivers and URLs"
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def workbook_root(start: Path | None = None) -> Path:
+    """Find the workbook's folder: the nearest one upwards that holds both `labs` and `notebooks`.
+
+    Falls back to the folder that holds the package, then to the current folder.
+    """
+    here = (start or Path.cwd()).resolve()
+    package_home = Path(__file__).resolve().parents[1]
+    for folder in (here, *here.parents, package_home):
+        if (folder / "labs").is_dir() and (folder / "notebooks").is_dir():
+            return folder
+    return here
+
+
+class Settings(BaseSettings):
+    """What the workbook and its application can be told from outside.
+
+    A missing database URL means "embedded": a SQLite file in `data`, and PostgreSQL from the wheel in the box.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LAB_", extra="ignore")
+
+    home: Path | None = Field(None, description="folder for progress and embedded servers; default <workbook>/.lab")
+    data: Path | None = Field(None, description="folder for the application's own files; default a temporary one")
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the store's database")
+    postgres_url: SecretStr | None = Field(None, description="a PostgreSQL to judge on instead of the one in the box")
+    pool_size: int = Field(5, ge=1, le=200, description="connections kept open by each engine")
+    max_overflow: int = Field(10, ge=0, le=200, description="connections opened beyond pool_size under load")
+    pool_timeout_s: float = Field(30.0, gt=0, description="longest wait for a free connection, in seconds")
+
+    @property
+    def lab_home(self) -> Path:
+        """The folder for progress, embedded servers and run folders."""
+        return self.home or workbook_root() / ".lab"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Read the environment once per process.
+
+    Raises:
+        pydantic.ValidationError: A variable has a value that makes no sense.
+    """
+    return Settings()
