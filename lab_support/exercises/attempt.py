@@ -1,0 +1,101 @@
+"""The student's side of a check: their objects, a database to use, and instruments installed beforehand.
+
+Section:
+    All sections. Acts run here; in class grading this is the limited child process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.pool import Pool
+
+from lab_support.database import Trace, build_engine, session_factory, trace_sql
+from lab_support.pools import PoolSettings
+
+
+class Attempt:
+    """What an act may use: `the(name)`, `engine`, `sessions`, `trace`, `client(app)`.
+
+    The engine's pool holds five connections and waits at most two seconds for one, so that a leak shows at once.
+    """
+
+    def __init__(self, objects: Mapping[str, object], engine: AsyncEngine, trace: Trace) -> None:
+        self._objects = objects
+        self.engine = engine
+        self.trace = trace
+        self.sessions: async_sessionmaker[AsyncSession] = session_factory(engine)
+
+    def the(self, name: str) -> Any:
+        """Return the student's object of that name."""
+        return self._objects[name]
+
+    @property
+    def checked_out(self) -> int:
+        """Connections of the engine's pool that are in use now."""
+        return int(self.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    @asynccontextmanager
+    async def client(self, app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+        """Yield a client that calls `app` in this process; an unhandled error becomes a plain 500."""
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+            yield client
+
+
+class OpenConnections:
+    """Every driver connection opened while it listens, on any engine: so that none outlives the check."""
+
+    def __init__(self) -> None:
+        self._connections: list[Any] = []
+
+    def __enter__(self) -> OpenConnections:
+        """Begin to listen."""
+        event.listen(Pool, "connect", self._remember)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening."""
+        event.remove(Pool, "connect", self._remember)
+
+    def _remember(self, dbapi_connection: Any, _record: object) -> None:
+        self._connections.append(dbapi_connection)
+
+    def cut(self) -> None:
+        """End whatever runs on the connections, now: interrupt SQLite, cut the others' sockets."""
+        for connection in self._connections:
+            driver = getattr(connection, "driver_connection", connection)
+            with suppress(Exception):
+                if hasattr(driver, "terminate"):  # asyncpg
+                    driver.terminate()
+                elif getattr(driver, "_conn", None) is not None:  # aiosqlite
+                    driver._conn.interrupt()
+
+
+@asynccontextmanager
+async def attempt_on(url: str, objects: Mapping[str, object]) -> AsyncIterator[Attempt]:
+    """Open the student's side on one database, instruments first, and close it without waiting for stragglers."""
+    engine = build_engine(url, pool=PoolSettings(size=5, max_overflow=0, timeout_s=2.0))
+    try:
+        with trace_sql(engine) as trace:
+            yield Attempt(objects, engine, trace)
+    finally:
+        await _cancel_stragglers()
+        await engine.dispose()
+
+
+async def _cancel_stragglers() -> None:
+    """Cancel the tasks that the student's code left running on this loop."""
+    me = asyncio.current_task()
+    left = [task for task in asyncio.all_tasks() if task is not me]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=1.0)

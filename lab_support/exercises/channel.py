@@ -1,0 +1,77 @@
+"""How a question reaches the student's code and comes back as JSON: in this process, or in a fresh one.
+
+Section:
+    All sections; class grading adds a channel to a limited child process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from lab_support.exercises.attempt import Attempt
+from lab_support.exercises.fresh_process import FreshProcess
+from lab_support.exercises.model import Exercise
+from lab_support.exercises.own_loop import TimeIsUp
+from lab_support.exercises.story import Answer, StudentError
+from lab_support.exercises.student_code import error_chain, means_not_attempted, student_frame
+from lab_support.exercises.verdict import StudentFrame
+
+
+class InProcessChannel:
+    """Performs acts on this very loop: the channel of a notebook."""
+
+    def __init__(self, exercise: Exercise, attempt: Attempt, objects: Mapping[str, object], url: str) -> None:
+        self._exercise, self._attempt, self._objects, self._url = exercise, attempt, objects, url
+        self._fresh: list[FreshProcess] = []
+
+    async def call(self, act: str, inputs: Mapping[str, Any], *, fresh_process: bool = False) -> Answer:
+        """Perform an act; inputs and value pass through JSON, as they would between processes."""
+        sent = json.loads(json.dumps(inputs))
+        if not fresh_process:
+            return await perform(self._exercise.acts[act], self._attempt, sent)
+        with FreshProcess(self._exercise.id, act, self._objects, self._url) as process:
+            self._fresh.append(process)
+            return answer_from_json(await process.ask(sent))
+
+    def cut(self) -> None:
+        """Kill the fresh processes that still run."""
+        for process in self._fresh:
+            process.kill()
+
+
+async def perform(act: Callable[..., Awaitable[Any]], attempt: Attempt, inputs: Mapping[str, Any]) -> Answer:
+    """Run one act and measure it; an error of the student's code becomes part of the answer."""
+    already = len(attempt.trace.events)
+    began = time.perf_counter()
+    value, error = None, None
+    try:
+        value = json.loads(json.dumps(await act(attempt, **inputs)))
+    except (TimeIsUp, asyncio.CancelledError):
+        raise
+    except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are answers here
+        error = describe_error(raised)
+    ms = (time.perf_counter() - began) * 1000
+    events = tuple(event.as_dict() for event in attempt.trace.events[already:])
+    kinds = [event["kind"] for event in events]
+    return Answer(value, error, kinds.count("SQL"), kinds.count("COMMIT"), attempt.checked_out, ms, events)
+
+
+def describe_error(raised: BaseException) -> StudentError:
+    """Turn an error into data: its types, its text without SQL, and the student's line."""
+    types = tuple(type(one).__name__ for one in error_chain(raised))
+    said = str(getattr(raised, "orig", None) or raised).strip().split("\n", 1)[0]
+    shown = f"{type(raised).__name__}: {said}" if said else type(raised).__name__
+    return StudentError(types, shown[:400], student_frame(raised), means_not_attempted(raised))
+
+
+def answer_from_json(answer: Mapping[str, Any]) -> Answer:
+    """Rebuild an answer that crossed a process border."""
+    error = answer["error"]
+    if error is not None:
+        frame = StudentFrame(**error["frame"]) if error["frame"] else None
+        error = StudentError(tuple(error["types"]), error["text"], frame, error["not_attempted"])
+    return Answer(**{**answer, "error": error, "events": tuple(answer["events"])})

@@ -1,0 +1,127 @@
+"""One act in a process of its own, forked from a clean server in which the libraries are loaded already.
+
+Used by *write a test* exercises: each mutant meets the student's test in a process where nothing of the last one is left.
+
+Section:
+    13.1.6 and 13.6.6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cloudpickle
+
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_context = multiprocessing.get_context(METHOD)
+
+
+class FreshProcess:
+    """A process for one act; killed when the block is left, whatever it does.
+
+    Raises:
+        FreshProcessError: The student's object cannot leave this process, or the process ended without an answer.
+    """
+
+    def __init__(self, exercise_id: str, act: str, objects: Mapping[str, object], url: str) -> None:
+        self._work = (exercise_id, act, _pack(objects), url)
+
+    def __enter__(self) -> FreshProcess:
+        """Start the process."""
+        if METHOD == "forkserver":
+            _context.set_forkserver_preload([__name__, "lab_support.exercises.preloaded"])  # type: ignore[attr-defined]
+        self._ours, theirs = _context.Pipe()
+        self._process = _context.Process(target=_serve, args=(theirs, *self._work), daemon=True)
+        self._process.start()
+        theirs.close()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill the process if it still runs, and forget it."""
+        self.kill()
+        self._process.join()
+        self._process.close()
+        self._ours.close()
+
+    def kill(self) -> None:
+        """Kill the process; harmless when it has ended."""
+        try:
+            self._process.kill()
+        except ValueError:
+            return  # closed already
+
+    async def ask(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Send the inputs and wait for the answer.
+
+        Raises:
+            FreshProcessError: The process ended without an answer.
+        """
+        self._ours.send_bytes(json.dumps(dict(inputs)).encode())
+        await _readable(self._ours)
+        try:
+            answer: dict[str, Any] = json.loads(self._ours.recv_bytes())
+        except EOFError:
+            raise FreshProcessError("The process that ran your test ended before the test did.") from None
+        return answer
+
+
+class FreshProcessError(Exception):
+    """The student's code and a fresh process did not get on; the text says what to do."""
+
+
+def _pack(objects: Mapping[str, object]) -> bytes:
+    try:
+        packed: bytes = cloudpickle.dumps(dict(objects))
+    except Exception as error:
+        raise FreshProcessError(
+            "Your test uses something from another cell that cannot enter a fresh process "
+            f"({error}). Create it inside the test instead."
+        ) from None
+    return packed
+
+
+async def _readable(connection: Connection) -> None:
+    """Wait, without a thread, until the connection has something to read or is closed."""
+    if sys.platform == "win32":
+        while not connection.poll():
+            await asyncio.sleep(0.01)
+        return
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(connection.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(connection.fileno())
+
+
+def _serve(connection: Connection, exercise_id: str, act: str, packed: bytes, url: str) -> None:
+    """Perform one act in this process and answer in JSON."""
+    from lab_support.exercises.attempt import attempt_on
+    from lab_support.exercises.channel import describe_error, perform
+    from lab_support.exercises.registry import find
+    from lab_support.exercises.story import Answer
+
+    async def work() -> Answer:
+        inputs = json.loads(connection.recv_bytes())
+        objects = cloudpickle.loads(packed)
+        async with attempt_on(url, objects) as attempt:
+            return await perform(find(exercise_id).acts[act], attempt, inputs)
+
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        try:
+            answer = asyncio.run(work())
+        except BaseException as error:  # noqa: BLE001 - whatever happens, an answer is due
+            answer = Answer(error=describe_error(error))
+    connection.send_bytes(json.dumps(asdict(answer)).encode())
+    connection.close()
+    os._exit(0)
