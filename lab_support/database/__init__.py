@@ -2,3 +2,26 @@
 
 May import `pools` and `settings`.
 """
+
+from lab_support.database.base import Base, TimestampMixin, UtcDateTime, server_utc_now, utc_now
+from lab_support.database.engines import build_engine, check_connection, create_tables
+from lab_support.database.sessions import get_session, session_factory, writing_session
+from lab_support.database.sqlite import WRITES
+from lab_support.database.urls import DatabaseUrlError, masked
+
+__all__ = [
+    "WRITES",
+    "Base",
+    "DatabaseUrlError",
+    "TimestampMixin",
+    "UtcDateTime",
+    "build_engine",
+    "check_connection",
+    "create_tables",
+    "get_session",
+    "masked",
+    "server_utc_now",
+    "session_factory",
+    "utc_now",
+    "writing_session",
+]

@@ -1,0 +1,111 @@
+"""Engines: one call from a URL to an asynchronous engine with a bounded pool and time limits that hold.
+
+Nothing connects here; the first query does, and a database that cannot be reached then says so in one line.
+
+Section:
+    13.1, "The engine"; 13.10, "The four timeouts"
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import URL, Dialect, Engine, MetaData, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from lab_support.database.sqlite import make_honest
+from lab_support.database.urls import asynchronous, masked
+from lab_support.pools.settings import PoolSettings, Timeouts
+from lab_support.pools.unreachable import DatabaseUnreachableError
+
+_FILE_ADVICE = "Check that its folder exists and may be written to."
+_SERVER_ADVICE = "Check that the server runs, and the URL's host, port, user, password and database."
+
+
+def build_engine(
+    url: str | URL, *, pool: PoolSettings | None = None, timeouts: Timeouts | None = None
+) -> AsyncEngine:
+    """Build an engine; it opens its first connection at its first query.
+
+    On SQLite a transaction begins as a reader. Work that will write asks for the writer's place at once with
+    `execution_options=WRITES` (see `database.sqlite`), so that it waits instead of failing half-way.
+
+    Args:
+        url: `sqlite`, `postgresql`, `mysql` or `mariadb`; a missing driver's name is added.
+        pool: Connections kept, extra, and the seconds to wait for one.
+        timeouts: Seconds for connecting, for a statement, for a lock.
+
+    Raises:
+        DatabaseUrlError: The URL is unusable; the text masks its secrets.
+    """
+    target = asynchronous(url)
+    pool, timeouts = pool or PoolSettings(), timeouts or Timeouts()
+    engine = create_async_engine(
+        target,
+        pool_size=pool.size,
+        max_overflow=pool.max_overflow,
+        pool_timeout=pool.timeout_s,
+        pool_recycle=-1 if pool.recycle_s is None else pool.recycle_s,
+        pool_pre_ping=pool.pre_ping,
+        connect_args=_connect_arguments(target.get_backend_name(), timeouts),
+        hide_parameters=True,
+    )
+    if target.get_backend_name() == "sqlite":
+        make_honest(engine.sync_engine, timeouts)
+    _explain_failed_connections(engine.sync_engine)
+    return engine
+
+
+async def create_tables(engine: AsyncEngine, metadata: MetaData) -> None:
+    """Create the tables that are missing, in one transaction where the engine allows it.
+
+    Raises:
+        DatabaseUnreachableError: There is no connection to create them with.
+    """
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+
+
+async def check_connection(engine: AsyncEngine) -> None:
+    """Ask the database for one sign of life.
+
+    Raises:
+        DatabaseUnreachableError: It gave none.
+    """
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+def _connect_arguments(backend: str, timeouts: Timeouts) -> dict[str, Any]:
+    statement_ms, lock_ms = int(timeouts.statement_s * 1000), int(timeouts.lock_s * 1000)
+    if backend == "sqlite":
+        return {"isolation_level": None, "timeout": timeouts.lock_s}
+    if backend == "postgresql":
+        limits = {"statement_timeout": str(statement_ms), "lock_timeout": str(lock_ms), "timezone": "UTC"}
+        return {"timeout": timeouts.connect_s, "server_settings": limits}
+    # Executable comments: MariaDB reads the first, MySQL the second.
+    limits_sql = (
+        f"SET SESSION innodb_lock_wait_timeout = {max(1, round(timeouts.lock_s))}, time_zone = '+00:00'"
+        f" /*M! , max_statement_time = {timeouts.statement_s} */"
+        f" /*!80000 , max_execution_time = {statement_ms} */"
+    )
+    return {"connect_timeout": timeouts.connect_s, "charset": "utf8mb4", "init_command": limits_sql}
+
+
+def _explain_failed_connections(engine: Engine) -> None:
+    shown = masked(engine.url)
+    password = engine.url.password
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _entry: ConnectionPoolEntry, args: Any, named: Any) -> Any:
+        try:
+            return dialect.connect(*args, **named)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            if password:
+                reason = reason.replace(str(password), "***")
+            advice = _FILE_ADVICE if dialect.name == "sqlite" else _SERVER_ADVICE
+            logging.getLogger(__name__).debug("No connection to %s", shown, exc_info=error)
+            raise DatabaseUnreachableError(shown, reason, advice) from error

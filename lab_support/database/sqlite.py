@@ -1,0 +1,85 @@
+"""SQLite made honest: real transactions, real foreign keys, waiting writers, statements that can be stopped.
+
+The driver's own habits lose updates without an error, let a leading SAVEPOINT survive an outer ROLLBACK and
+ignore foreign keys. Here the driver is in autocommit and SQLAlchemy's `begin` event sends the BEGIN.
+
+Section:
+    13.1, "Drivers and URLs"; 13.4, "Lost updates under SQLite's default settings"
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.util import await_only
+
+from lab_support.pools.settings import Timeouts
+
+BEGIN_OPTION: Final = "sqlite_begin"
+WRITES: Final[Mapping[str, str]] = MappingProxyType({BEGIN_OPTION: "IMMEDIATE"})
+"""Execution options of work that will write: on SQLite it begins as a writer; other engines ignore them."""
+
+_MODES = ("DEFERRED", "IMMEDIATE", "EXCLUSIVE")
+_STEPS_BETWEEN_LOOKS = 20_000  # virtual-machine steps, about a millisecond of work
+
+
+def make_honest(engine: Engine, timeouts: Timeouts) -> None:
+    """Give a SQLite engine explicit transactions, WAL, foreign keys and time limits."""
+    event.listen(engine, "connect", _configure(timeouts))
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "before_cursor_execute", _start_clock(timeouts.statement_s))
+    event.listen(engine, "after_cursor_execute", _stop_clock)
+
+
+def _configure(timeouts: Timeouts) -> Callable[[DBAPIConnection, Any], None]:
+    def on_connect(connection: DBAPIConnection, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(timeouts.lock_s * 1000)}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.close()
+        deadline = record.info["deadline"] = Deadline()
+        driver = connection.driver_connection
+        await_only(driver.set_progress_handler(deadline.passed, _STEPS_BETWEEN_LOOKS))
+
+    return on_connect
+
+
+class Deadline:
+    """The moment at which a connection's running statement is to be stopped."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+
+    def passed(self) -> bool:
+        """Tell SQLite, between two steps, whether to interrupt the statement."""
+        return self.at is not None and time.monotonic() > self.at
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    mode = str(options.get(BEGIN_OPTION, "DEFERRED")).upper()
+    if mode not in _MODES:
+        raise ValueError(f"The execution option {BEGIN_OPTION} is {mode!r}; use one of {', '.join(_MODES)}.")
+    connection.exec_driver_sql("BEGIN" if mode == "DEFERRED" else f"BEGIN {mode}")
+
+
+def _start_clock(statement_s: float) -> Callable[..., None]:
+    def before(connection: Connection, *_: Any) -> None:
+        connection.info["deadline"].at = time.monotonic() + statement_s
+
+    return before
+
+
+def _stop_clock(connection: Connection, *_: Any) -> None:
+    connection.info["deadline"].at = None
