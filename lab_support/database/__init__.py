@@ -7,6 +7,8 @@ from lab_support.database.base import Base, TimestampMixin, UtcDateTime, server_
 from lab_support.database.engines import build_engine, check_connection, create_tables
 from lab_support.database.sessions import get_session, session_factory, writing_session
 from lab_support.database.sqlite import WRITES
+from lab_support.database.trace_events import Trace, TracedEvent
+from lab_support.database.tracing import trace_sql
 from lab_support.database.urls import DatabaseUrlError, masked
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "Base",
     "DatabaseUrlError",
     "TimestampMixin",
+    "Trace",
+    "TracedEvent",
     "UtcDateTime",
     "build_engine",
     "check_connection",
@@ -22,6 +26,7 @@ __all__ = [
     "masked",
     "server_utc_now",
     "session_factory",
+    "trace_sql",
     "utc_now",
     "writing_session",
 ]
