@@ -2,3 +2,7 @@
 
 May import `database`, `pools` and `settings`; knows nothing of exercises or the workbook.
 """
+
+from lab_support.services.app import create_app, running_app
+
+__all__ = ["create_app", "running_app"]

@@ -1,0 +1,95 @@
+"""A relational service's life: folder, engine, tables and sessions, from its start to its end.
+
+Section:
+    13.1, "Tables created in lifespan"
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fastapi import FastAPI
+from sqlalchemy import URL, MetaData
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lab_support.database import build_engine, create_tables, masked, session_factory
+from lab_support.pools import PoolSettings
+from lab_support.settings import Settings
+
+
+class StartError(Exception):
+    """A service can't start with the data it was given; the text says why, without secrets."""
+
+
+def owns_database(
+    name: str, metadata: MetaData, settings: Settings
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Give a service a lifespan in which `app.state.engine` and `app.state.sessions` exist.
+
+    Args:
+        name: The service's name; its SQLite file is `<name>.db`.
+        metadata: Its tables; those that are missing are created.
+        settings: Where its data is, and how large its pool.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with data_folder(settings) as folder:
+            engine = build_engine(database_url(name, settings, folder), pool=pool_settings(settings))
+            try:
+                await _prepare(name, engine, metadata)
+                app.state.engine, app.state.sessions = engine, session_factory(engine)
+                yield
+            finally:
+                await engine.dispose()
+
+    return lifespan
+
+
+@contextmanager
+def data_folder(settings: Settings) -> Iterator[Path]:
+    """Give the folder for data files: the one in the settings, or a private one deleted at the end.
+
+    Raises:
+        StartError: The folder can't be made.
+    """
+    if settings.data is None:
+        with TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"cannot make the data folder {settings.data}: {error.strerror}. Give another one with --data."
+        ) from error
+    yield settings.data
+
+
+def database_url(name: str, settings: Settings, folder: Path) -> str | URL:
+    """Give the configured URL, or that of the service's own SQLite file in the folder."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return URL.create("sqlite+aiosqlite", database=str(folder / f"{name}.db"))
+
+
+def pool_settings(settings: Settings) -> PoolSettings:
+    """Give the pool's numbers as the settings have them."""
+    return PoolSettings(
+        size=settings.pool_size, max_overflow=settings.max_overflow, timeout_s=settings.pool_timeout_s
+    )
+
+
+async def _prepare(name: str, engine: AsyncEngine, metadata: MetaData) -> None:
+    try:
+        await create_tables(engine, metadata)
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        raise StartError(
+            f"the service '{name}' can't create its tables in {masked(engine.url)}: {reason}. "
+            "Check that its user may create tables and that nothing else uses the name."
+        ) from error

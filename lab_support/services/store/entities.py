@@ -1,0 +1,77 @@
+"""The store's tables as mapped classes.
+
+They live in a `MetaData` of their own, so that creating the store's tables creates the store's and no others.
+
+Section:
+    13.1, "A declarative entity"
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sqlalchemy import CheckConstraint, ForeignKey, MetaData, Numeric, String, text, true
+from sqlalchemy.ext.asyncio import AsyncAttrs
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from lab_support.database import Base, TimestampMixin
+
+
+class StoreBase(AsyncAttrs, Base):
+    """What every table of the store has in common."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+
+
+class Product(TimestampMixin, StoreBase):
+    """Something the shop sells; `price` is money with two decimals, `stock` counts pieces."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price_not_negative"),
+        CheckConstraint("stock >= 0", name="stock_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), index=True)
+    description: Mapped[str | None] = mapped_column(String(500))
+    price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    stock: Mapped[int] = mapped_column(server_default=text("0"))
+    is_available: Mapped[bool] = mapped_column(server_default=true())
+
+
+class OrderItem(StoreBase):
+    """One line of an order: a product, how many, and the price of one piece on that day."""
+
+    __tablename__ = "order_items"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    quantity: Mapped[int]
+    unit_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+
+    product: Mapped[Product] = relationship()
+
+
+class Order(TimestampMixin, StoreBase):
+    """What one customer bought in one go.
+
+    `items` keeps SQLAlchemy's default, lazy loading: read before a query has loaded it, it raises
+    MissingGreenlet in asynchronous code. A query that needs the items says so with
+    `selectinload(Order.items)`; `await order.awaitable_attrs.items` loads those of one order.
+    """
+
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_email: Mapped[str] = mapped_column(String(320), index=True)
+
+    items: Mapped[list[OrderItem]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True, order_by=OrderItem.id
+    )
