@@ -21,7 +21,7 @@ from provocations import (
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from lab_support.workbook.explanations import KNOWN_ERRORS, explain_error, student_frames
-from lab_support.workbook.explanations.chain import error_chain
+from lab_support.workbook.explanations.chain import error_paths
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,10 @@ def provoked(provocation: Provocation, folder: Path) -> BaseException:
 
 def keys_that_match(error: BaseException) -> set[str]:
     return {
-        known.key for link in error_chain(error) for known in KNOWN_ERRORS if known.words(link) is not None
+        known.key
+        for path in error_paths(error)
+        for known in KNOWN_ERRORS
+        if known.words(path[-1]) is not None
     }
 
 
@@ -100,7 +103,7 @@ def test_cycle_of_causes_ends() -> None:
     first.__cause__, second.__cause__ = second, first
 
     assert explain_error(first) is None
-    assert list(error_chain(first)) == [first, second]
+    assert [path[-1] for path in error_paths(first)] == [first, second]
 
 
 def test_slip_while_handling_is_not_blamed_on_the_first_error(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ OWN_SLIPS = (AssertionError, NameError, AttributeError, TypeError, LookupError, 
 """Errors that stand for themselves, even when they happen while another error is being handled."""
 
 
+Path = tuple[BaseException, ...]
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Two plain lines about one error.
@@ -20,13 +23,18 @@ class Explanation:
         key: The known error's short name, such as `missing-greenlet`.
         happened: What happened, one line.
         remedy: What to do, one line.
-        error: The exception that was recognised; often wrapped in the one that was raised.
+        path: From the exception that was raised down to the one that was recognised.
     """
 
     key: str
     happened: str
     remedy: str
-    error: BaseException
+    path: Path
+
+    @property
+    def error(self) -> BaseException:
+        """The exception that was recognised; often wrapped in the one that was raised."""
+        return self.path[-1]
 
     @property
     def lines(self) -> tuple[str, str]:
@@ -39,27 +47,27 @@ class Explanation:
 
 def explain_error(exc: BaseException) -> Explanation | None:
     """Return the explanation of `exc`, or of the first known error that it wraps; None when none is known."""
-    for error in error_chain(exc):
+    for path in error_paths(exc):
         for known in KNOWN_ERRORS:
-            words = known.words(error)
+            words = known.words(path[-1])
             if words is not None:
                 return Explanation(
-                    known.key, known.happened.format_map(words), known.remedy.format_map(words), error
+                    known.key, known.happened.format_map(words), known.remedy.format_map(words), path
                 )
     return None
 
 
-def error_chain(exc: BaseException) -> Iterator[BaseException]:
-    """Yield `exc` and everything under it, outermost first, each once even in a cycle."""
-    waiting = deque([exc])
+def error_paths(exc: BaseException) -> Iterator[Path]:
+    """Yield the way to `exc` and to everything under it, outermost first, each once even in a cycle."""
+    waiting: deque[Path] = deque([(exc,)])
     seen: set[int] = set()
     while waiting:
-        error = waiting.popleft()
-        if id(error) in seen:
+        path = waiting.popleft()
+        if id(path[-1]) in seen:
             continue
-        seen.add(id(error))
-        yield error
-        waiting.extend(_below(error))
+        seen.add(id(path[-1]))
+        yield path
+        waiting.extend((*path, error) for error in _below(path[-1]))
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:

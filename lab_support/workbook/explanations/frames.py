@@ -38,12 +38,11 @@ class StudentFrame:
         return f"{self.place}, line {self.line}{inside}\n----> {self.line} {self.source}"
 
 
-def student_frames(trace: TracebackType | None, *, at_most: int = 4) -> list[StudentFrame]:
-    """Return the reader's own frames, outermost first; of many, the innermost `at_most`."""
-    own = [
+def student_frames(trace: TracebackType | None) -> list[StudentFrame]:
+    """Return the reader's own frames, outermost first."""
+    return [
         _frame(frame, line) for frame, line in traceback.walk_tb(trace) if _is_own(frame.f_code.co_filename)
     ]
-    return own[-at_most:]
 
 
 def _frame(frame: FrameType, line: int) -> StudentFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from types import TracebackType
 from typing import Any, TextIO
@@ -10,6 +11,8 @@ from typing import Any, TextIO
 from lab_support.workbook.explanations.chain import Explanation, explain_error
 from lab_support.workbook.explanations.frames import StudentFrame, student_frames
 from lab_support.workbook.explanations.matching import own_message, reason_of
+
+MOST_FRAMES = 4
 
 
 def install_explanations(ipython: Any) -> None:
@@ -35,14 +38,14 @@ def explain(error: BaseException | None = None) -> None:
     print(explanation)  # noqa: T201
 
 
-def explanation_lines(error: BaseException, explanation: Explanation) -> list[str]:
+def explanation_lines(explanation: Explanation) -> list[str]:
     """Return the text shown in place of the traceback, one line an item."""
-    frames = student_frames(error.__traceback__) or student_frames(explanation.error.__traceback__)
+    frames = dict.fromkeys(frame for one in explanation.path for frame in student_frames(one.__traceback__))
     known = explanation.error
     return [
         f"What happened: {explanation.happened}",
         f"What to do:    {explanation.remedy}",
-        *_frame_lines(frames),
+        *_frame_lines(list(frames)[-MOST_FRAMES:]),
         "",
         f"{type(known).__name__}: {reason_of(own_message(known))}",
         "(%tb shows the whole traceback)",
@@ -63,10 +66,24 @@ def _show_error(
     """Show `error` in the cell; called by IPython, which drops a handler that raises."""
     lines = _explained(error)
     if lines is None:
-        shell.showtraceback((kind, error, trace), tb_offset=tb_offset, running_compiled_code=True)
+        _show_unexplained(shell, kind, error, trace, tb_offset)
         return
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
     shell._showtraceback(kind, error, lines)  # noqa: SLF001 - the one door through which a kernel sends an error
+
+
+def _show_unexplained(
+    shell: Any,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+    tb_offset: int | None,
+) -> None:
+    try:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset, running_compiled_code=True)
+    except Exception:  # an error whose own text raises; IPython would drop this handler for it
+        name = f"{kind.__name__} (its text can't be read)"
+        shell._showtraceback(kind, name, [*traceback.format_tb(trace), name])  # noqa: SLF001
 
 
 def _explained(error: BaseException) -> list[str] | None:
@@ -74,7 +91,7 @@ def _explained(error: BaseException) -> list[str] | None:
         return None
     try:
         explanation = explain_error(error)
-        return explanation_lines(error, explanation) if explanation else None
+        return explanation_lines(explanation) if explanation else None
     except Exception:  # an explanation that fails must not hide the error
         return None
 

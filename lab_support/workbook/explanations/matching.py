@@ -60,7 +60,10 @@ def class_names(error: BaseException) -> set[str]:
 def own_message(error: BaseException) -> str:
     """Return the driver's message where there is one; SQLAlchemy's repeats statement and parameters."""
     inner = getattr(error, "orig", None)
-    return TYPE_PREFIX.sub("", str(inner if isinstance(inner, BaseException) else error))
+    try:
+        return TYPE_PREFIX.sub("", str(inner if isinstance(inner, BaseException) else error))
+    except Exception:  # the reader's own class, with a `__str__` that fails
+        return ""
 
 
 def reason_of(message: str) -> str:
