@@ -4,7 +4,10 @@ May import `pools` and `settings`.
 """
 
 from lab_support.database.base import Base, TimestampMixin, UtcDateTime, server_utc_now, utc_now
+from lab_support.database.embedded_postgres import EmbeddedPostgres
 from lab_support.database.engines import build_engine, check_connection, create_tables
+from lab_support.database.postgres_cluster import EmbeddedPostgresError
+from lab_support.database.scratch import Backend, scratch_database
 from lab_support.database.sessions import get_session, session_factory, writing_session
 from lab_support.database.sqlite import WRITES
 from lab_support.database.trace_events import Trace, TracedEvent
@@ -13,8 +16,11 @@ from lab_support.database.urls import DatabaseUrlError, masked
 
 __all__ = [
     "WRITES",
+    "Backend",
     "Base",
     "DatabaseUrlError",
+    "EmbeddedPostgres",
+    "EmbeddedPostgresError",
     "TimestampMixin",
     "Trace",
     "TracedEvent",
@@ -24,6 +30,7 @@ __all__ = [
     "create_tables",
     "get_session",
     "masked",
+    "scratch_database",
     "server_utc_now",
     "session_factory",
     "trace_sql",
