@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import Pool
+from starlette.types import Receive, Scope, Send
 
 from lab_support.database import Trace, build_engine, session_factory, trace_sql
 from lab_support.pools import PoolSettings
@@ -31,6 +32,7 @@ class Attempt:
         self._objects = objects
         self.engine = engine
         self.trace = trace
+        self.unhandled: list[BaseException] = []
         self.sessions: async_sessionmaker[AsyncSession] = session_factory(engine)
 
     def the(self, name: str) -> Any:
@@ -44,8 +46,16 @@ class Attempt:
 
     @asynccontextmanager
     async def client(self, app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-        """Yield a client that calls `app` in this process; an unhandled error becomes a plain 500."""
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        """Yield a client that calls `app` in this process; an unhandled error becomes a plain 500, and is remembered."""
+
+        async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except Exception as error:
+                self.unhandled.append(error)
+                raise
+
+        transport = httpx.ASGITransport(app=remembering, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
             yield client
 

@@ -45,7 +45,7 @@ class InProcessChannel:
 
 async def perform(act: Callable[..., Awaitable[Any]], attempt: Attempt, inputs: Mapping[str, Any]) -> Answer:
     """Run one act and measure it; an error of the student's code becomes part of the answer."""
-    already = len(attempt.trace.events)
+    already, attempt.unhandled = len(attempt.trace.events), []
     began = time.perf_counter()
     value, error = None, None
     try:
@@ -54,10 +54,15 @@ async def perform(act: Callable[..., Awaitable[Any]], attempt: Attempt, inputs: 
         raise
     except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are answers here
         error = describe_error(raised)
+    unhandled = describe_error(attempt.unhandled[-1]) if attempt.unhandled else None
+    if error is None and any(means_not_attempted(one) for one in attempt.unhandled):
+        error = unhandled
     ms = (time.perf_counter() - began) * 1000
     events = tuple(event.as_dict() for event in attempt.trace.events[already:])
     kinds = [event["kind"] for event in events]
-    return Answer(value, error, kinds.count("SQL"), kinds.count("COMMIT"), attempt.checked_out, ms, events)
+    return Answer(
+        value, error, unhandled, kinds.count("SQL"), kinds.count("COMMIT"), attempt.checked_out, ms, events
+    )
 
 
 def describe_error(raised: BaseException) -> StudentError:
@@ -70,8 +75,12 @@ def describe_error(raised: BaseException) -> StudentError:
 
 def answer_from_json(answer: Mapping[str, Any]) -> Answer:
     """Rebuild an answer that crossed a process border."""
-    error = answer["error"]
-    if error is not None:
-        frame = StudentFrame(**error["frame"]) if error["frame"] else None
-        error = StudentError(tuple(error["types"]), error["text"], frame, error["not_attempted"])
-    return Answer(**{**answer, "error": error, "events": tuple(answer["events"])})
+    errors = {name: _error_from_json(answer[name]) for name in ("error", "unhandled")}
+    return Answer(**{**answer, **errors, "events": tuple(answer["events"])})
+
+
+def _error_from_json(error: Mapping[str, Any] | None) -> StudentError | None:
+    if error is None:
+        return None
+    frame = StudentFrame(**error["frame"]) if error["frame"] else None
+    return StudentError(tuple(error["types"]), error["text"], frame, error["not_attempted"])

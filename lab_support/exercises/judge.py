@@ -115,7 +115,7 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         try:
             await scenario.tell(run.story)
         except Unmet as unmet:
-            return _case(run, State.FAILED, unmet.message, expected=unmet.expected, observed=unmet.observed)
+            return _unmet(run, unmet)
         except StudentCodeRaised as raised:
             error = raised.error
             if error.not_attempted:
@@ -138,6 +138,14 @@ def _case(run: _Run, state: State, message: str, **shown: Any) -> CaseResult:
     cost = sum((answer.cost for answer in story.answers), Cost())
     found = CaseResult(scenario.title, state, scenario.points, message, engine=engine, cost=cost, timeline=timeline)
     return found if state is State.PASSED else replace(found, call=story.last_call, **shown)
+
+
+def _unmet(run: _Run, unmet: Unmet) -> CaseResult:
+    """Describe an expectation that does not hold, and the error behind it if the application raised one."""
+    behind = run.story.answers[-1].unhandled if run.story and run.story.answers else None
+    message = f"{unmet.message} Behind it: {behind.text}" if behind else unmet.message
+    frame = behind.frame if behind else None
+    return _case(run, State.FAILED, message, expected=unmet.expected, observed=unmet.observed, frame=frame)
 
 
 def _not_attempted(exercise: Exercise, name: str) -> CaseResult:

@@ -57,12 +57,15 @@ class Answer:
     """What came back from the student's side: JSON, the error if any, and what the instruments measured.
 
     Attributes:
+        error: What the student's code raised, if it ended the act.
+        unhandled: The last error that the student's application answered with a plain 500.
         statements: SQL statements executed during the act.
         checked_out: Connections still in use when the act had ended.
     """
 
     value: Any = None
     error: StudentError | None = None
+    unhandled: StudentError | None = None
     statements: int = 0
     commits: int = 0
     checked_out: int = 0
@@ -155,8 +158,10 @@ class Story:
         self.last_call = call or f"{act.__name__}({shown})"
         answer = await self.channel.call(act.__name__, inputs, fresh_process=fresh_process)
         self.answers.append(answer)
+        for error in (answer.error, answer.unhandled):
+            if error is not None:
+                self.seen.setdefault("errors", []).extend(error.types)
         if answer.error is not None:
-            self.seen.setdefault("errors", []).extend(answer.error.types)
             if answer.error.not_attempted or not may_fail:
                 raise StudentCodeRaised(answer.error)
         return answer
