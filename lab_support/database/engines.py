@@ -8,7 +8,6 @@ Section:
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from sqlalchemy import URL, Dialect, Engine, MetaData, event, text
@@ -16,12 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lab_support.database.sqlite import make_honest
-from lab_support.database.urls import asynchronous, masked
+from lab_support.database.urls import asynchronous, cannot_connect
 from lab_support.pools.settings import PoolSettings, Timeouts
-from lab_support.pools.unreachable import DatabaseUnreachableError
-
-_FILE_ADVICE = "Check that its folder exists and may be written to."
-_SERVER_ADVICE = "Check that the server runs, and the URL's host, port, user, password and database."
 
 
 def build_engine(
@@ -95,17 +90,9 @@ def _connect_arguments(backend: str, timeouts: Timeouts) -> dict[str, Any]:
 
 
 def _explain_failed_connections(engine: Engine) -> None:
-    shown = masked(engine.url)
-    password = engine.url.password
-
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Dialect, _entry: ConnectionPoolEntry, args: Any, named: Any) -> Any:
         try:
             return dialect.connect(*args, **named)
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            if password:
-                reason = reason.replace(str(password), "***")
-            advice = _FILE_ADVICE if dialect.name == "sqlite" else _SERVER_ADVICE
-            logging.getLogger(__name__).debug("No connection to %s", shown, exc_info=error)
-            raise DatabaseUnreachableError(shown, reason, advice) from error
+            raise cannot_connect(engine.url, error) from error

@@ -16,8 +16,7 @@ from typing import Literal, get_args
 from sqlalchemy import URL
 
 from lab_support.database.embedded_postgres import EmbeddedPostgres
-from lab_support.database.urls import asynchronous, masked
-from lab_support.pools.unreachable import DatabaseUnreachableError
+from lab_support.database.urls import asynchronous, cannot_connect
 from lab_support.settings import Settings
 
 Backend = Literal["sqlite", "postgresql", "mariadb"]
@@ -83,21 +82,20 @@ async def _server(backend: str) -> URL:
 
 async def _execute(server: URL, sql: str) -> None:
     """Run one statement outside any transaction, by the bare driver: no trace of the caller's sees it."""
-    run = _on_postgresql if server.get_backend_name() == "postgresql" else _on_mariadb
-    try:
-        await run(server, sql)
-    except (OSError, TimeoutError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DatabaseUnreachableError(
-            masked(server), reason, "Start the server, or correct its URL."
-        ) from error
+    if server.get_backend_name() == "postgresql":
+        await _on_postgresql(server, sql)
+    else:
+        await _on_mariadb(server, sql)
 
 
 async def _on_postgresql(server: URL, sql: str) -> None:
-    import asyncpg
+    import asyncpg  # an optional extra
 
     plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain, timeout=_CONNECT_LIMIT_S)
+    try:
+        connection = await asyncpg.connect(plain, timeout=_CONNECT_LIMIT_S)
+    except Exception as error:
+        raise cannot_connect(server, error) from error
     try:
         await connection.execute(sql)
     finally:
@@ -105,16 +103,20 @@ async def _on_postgresql(server: URL, sql: str) -> None:
 
 
 async def _on_mariadb(server: URL, sql: str) -> None:
-    import aiomysql
+    import aiomysql  # an optional extra
 
-    connection = await aiomysql.connect(
-        host=server.host or "127.0.0.1",
-        port=server.port or 3306,
-        user=server.username or "root",
-        password=server.password or "",
-        connect_timeout=_CONNECT_LIMIT_S,
-        autocommit=True,
-    )
+    try:
+        connection = await aiomysql.connect(
+            host=server.host or "127.0.0.1",
+            port=server.port or 3306,
+            unix_socket=server.query.get("unix_socket"),
+            user=server.username or "root",
+            password=server.password or "",
+            connect_timeout=_CONNECT_LIMIT_S,
+            autocommit=True,
+        )
+    except Exception as error:
+        raise cannot_connect(server, error) from error
     try:
         async with connection.cursor() as cursor:
             await cursor.execute(sql)

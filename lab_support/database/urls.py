@@ -12,6 +12,8 @@ import re
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from lab_support.pools.unreachable import DatabaseUnreachableError
+
 # dialect -> (asynchronous driver, module to import, extra of this package that installs it)
 _DRIVERS = {
     "sqlite": ("aiosqlite", "aiosqlite", None),
@@ -20,6 +22,8 @@ _DRIVERS = {
     "mariadb": ("aiomysql", "aiomysql", "mysql"),
 }
 _ALIASES = {"postgres": "postgresql"}
+_SERVER_ADVICE = "Check that the server runs, and the URL's host, port, user, password and database."
+_ADVICE = {"sqlite": "Check that its folder exists and may be written to."}
 _EXAMPLES = (
     "sqlite+aiosqlite:///shop.db, postgresql+asyncpg://user@host/name, mysql+aiomysql://user@host/name"
 )
@@ -65,6 +69,14 @@ def asynchronous(url: str | URL) -> URL:
         )
     _refuse_memory(parsed, backend)
     return parsed.set(drivername=f"{backend}+{wanted}")
+
+
+def cannot_connect(url: URL, error: Exception) -> DatabaseUnreachableError:
+    """Tell in one line why there is no connection; raise the result `from` the error."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if url.password:
+        reason = reason.replace(str(url.password), "***")
+    return DatabaseUnreachableError(masked(url), reason, _ADVICE.get(url.get_backend_name(), _SERVER_ADVICE))
 
 
 def _parsed(url: str | URL) -> URL:
