@@ -19,13 +19,21 @@ from sqlalchemy.pool import Pool
 from starlette.types import Receive, Scope, Send
 
 from lab_support.database import Trace, build_engine, session_factory, trace_sql
-from lab_support.pools import PoolSettings
+from lab_support.pools import PoolSettings, Timeouts
+
+POOL = PoolSettings(size=5, max_overflow=0, timeout_s=2.0)
+TIMEOUTS = Timeouts(lock_s=0.5)
+
+
+class OnPurposeError(Exception):
+    """Raised by an act in the middle of the student's code, to see what it does about an error."""
 
 
 class Attempt:
     """What an act may use: `the(name)`, `engine`, `sessions`, `trace`, `client(app)`.
 
-    The engine's pool holds five connections and waits at most two seconds for one, so that a leak shows at once.
+    The engine's pool holds five connections and waits at most two seconds for one, and half a second for a lock, so
+    that a leak shows at once.
     """
 
     def __init__(self, objects: Mapping[str, object], engine: AsyncEngine, trace: Trace) -> None:
@@ -52,7 +60,8 @@ class Attempt:
             try:
                 await app(scope, receive, send)
             except Exception as error:
-                self.unhandled.append(error)
+                if not isinstance(error, OnPurposeError):
+                    self.unhandled.append(error)
                 raise
 
         transport = httpx.ASGITransport(app=remembering, raise_app_exceptions=False)
@@ -92,7 +101,7 @@ class OpenConnections:
 @asynccontextmanager
 async def attempt_on(url: str, objects: Mapping[str, object]) -> AsyncIterator[Attempt]:
     """Open the student's side on one database, instruments first, and close it without waiting for stragglers."""
-    engine = build_engine(url, pool=PoolSettings(size=5, max_overflow=0, timeout_s=2.0))
+    engine = build_engine(url, pool=POOL, timeouts=TIMEOUTS)
     try:
         with trace_sql(engine) as trace:
             yield Attempt(objects, engine, trace)

@@ -14,10 +14,11 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -42,7 +43,8 @@ class FreshProcess:
             _context.set_forkserver_preload([__name__, "lab_support.exercises.preloaded"])  # type: ignore[attr-defined]
         self._ours, theirs = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(theirs, *self._work), daemon=True)
-        self._process.start()
+        with _nameless_main():
+            self._process.start()
         theirs.close()
         return self
 
@@ -70,13 +72,24 @@ class FreshProcess:
         await _readable(self._ours)
         try:
             answer: dict[str, Any] = json.loads(self._ours.recv_bytes())
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise FreshProcessError("The process that ran your test ended before the test did.") from None
         return answer
 
 
 class FreshProcessError(Exception):
     """The student's code and a fresh process did not get on; the text says what to do."""
+
+
+@contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Hide the main script while a process starts: the child would run it again, with whatever it holds."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _pack(objects: Mapping[str, object]) -> bytes:

@@ -7,10 +7,13 @@ Section:
 from __future__ import annotations
 
 import io
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 KEPT_CHARACTERS = 4_000
+FORGOTTEN_AWAIT = re.compile(r"coroutine '(Async\w+\.\w+|\w+)' was never awaited")
 
 
 class BoundedOutput(io.TextIOBase):
@@ -41,7 +44,14 @@ class BoundedOutput(io.TextIOBase):
 
 @contextmanager
 def captured_output() -> Iterator[BoundedOutput]:
-    """Send standard output and standard error into a bounded stream while the block runs."""
+    """Send standard output and standard error into a bounded stream while the block runs.
+
+    Of the warnings, only those of a forgotten `await` are kept, at the end; the others are the libraries' own affair.
+    """
     output = BoundedOutput()
-    with redirect_stdout(output), redirect_stderr(output):
+    with redirect_stdout(output), redirect_stderr(output), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         yield output
+    for forgotten in sorted({str(warning.message) for warning in caught}):
+        if FORGOTTEN_AWAIT.match(forgotten):
+            output.write(f"{forgotten}\n")

@@ -10,6 +10,7 @@ Section:
 from __future__ import annotations
 
 import random
+import textwrap
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,6 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.exercises.model import Seen
 from lab_support.exercises.verdict import Cost, StudentFrame
+
+
+SHOWN_CHARACTERS = 240
 
 
 class Unmet(Exception):  # noqa: N818 - it reads as a statement in a story
@@ -177,7 +181,7 @@ class Story:
             Unmet: It is not.
         """
         if not holds:
-            raise Unmet(message, str(expected), str(observed))
+            raise Unmet(message, _short(expected), _short(observed))
 
     def equal(self, observed: object, expected: object, message: str) -> None:
         """Go on when what was observed equals what is expected.
@@ -186,6 +190,10 @@ class Story:
             Unmet: It does not.
         """
         self.expect(observed == expected, message, expected=repr(expected), observed=repr(observed))
+
+
+def _short(value: object) -> str:
+    return textwrap.shorten(str(value), SHOWN_CHARACTERS, placeholder=" …")
 
 
 def _executable(statement: Executable | str) -> Executable:

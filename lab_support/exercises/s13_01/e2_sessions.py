@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from sqlalchemy import MetaData, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from lab_support.exercises.attempt import Attempt
+from lab_support.exercises.attempt import Attempt, OnPurposeError
 from lab_support.exercises.model import Exercise, Misconception
 from lab_support.exercises.story import Story
 
@@ -44,7 +44,7 @@ sessions = Exercise(
             "expires-on-commit",
             "You believe that an object stays as it was after commit. By default its attributes expire, and reading "
             "one needs a query that async code may not make there: expire_on_commit=False.",
-            lambda seen: seen.readable_after_commit is False,
+            lambda seen: seen.readable_after_commit is False and seen.distinct_sessions > 1,
         ),
         Misconception(
             "never-closes",
@@ -78,7 +78,7 @@ def _app(attempt: Attempt, endpoint: Endpoint, kept: list[AsyncSession]) -> Fast
     get_session = attempt.the("get_session")
 
     @app.post("/marks")
-    async def post(session: Annotated[AsyncSession, Depends(get_session)]) -> Any:
+    async def post(session: AsyncSession = Depends(get_session)) -> Any:  # noqa: B008 - get_session is local
         kept.append(session)  # so that no garbage collector closes what the student forgot
         return await endpoint(session)
 
@@ -96,7 +96,7 @@ async def many_requests(attempt: Attempt, words: list[str], failing: list[str]) 
         session.add(Mark(word=word))
         await session.flush()
         if word in failing:
-            raise RuntimeError("this request fails on purpose")
+            raise OnPurposeError("this request fails on purpose")
         await session.commit()
 
     app, statuses, out = _app(attempt, leave_a_mark, used), [], 0
@@ -104,8 +104,10 @@ async def many_requests(attempt: Attempt, words: list[str], failing: list[str]) 
         for _ in words:
             statuses.append((await client.post("/marks")).status_code)
             out = attempt.checked_out
-            if out >= 4:
+            if out > 1:
                 break
+    for session in used:
+        await session.close()
     return {"statuses": statuses, "distinct_sessions": len({id(one) for one in used}), "still_out": out}
 
 
@@ -165,11 +167,11 @@ async def connections_come_back(story: Story) -> None:
         distinct_sessions=answer["distinct_sessions"], still_out=answer["still_out"], kept_of_failed=len(kept & {*failing})
     )
     story.equal(answer["still_out"], 0, "Connections are still checked out after their requests have ended.")
-    story.equal(sorted(kept & {*failing}), [], "Rows of failed requests were kept.")
-    story.equal(len(kept), 25, "The rows of the requests that succeeded are not all there.")
+    story.equal(len(kept & {*failing}), 0, "Rows of failed requests were kept.")
     expected = [500 if word in failing else 200 for word in words]
     story.expect(answer["statuses"] == expected, "A request got an answer that is not its own.",
                  expected="200 for 25, 500 for 25", observed=f"{answer['statuses'].count(200)} times 200")  # fmt: skip
+    story.equal(len(kept), 25, "The rows of the requests that succeeded are not all there.")
 
 
 @sessions.scenario("an object is readable after its commit")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
@@ -30,7 +30,7 @@ orders = Exercise(
             "lazy-loop",
             "You believe that reading `order.items` is free. It is one more statement for every order (N+1): ask for "
             "all items at once with selectinload.",
-            lambda seen: (seen.statements_for_100 or 0) > 50 or "MissingGreenlet" in (seen.errors or ()),
+            lambda seen: (seen.statements_for_10 or 0) > 10 or "MissingGreenlet" in (seen.errors or ()),
         ),
         Misconception(
             "joinedload-duplicates",
@@ -51,11 +51,12 @@ orders = Exercise(
 @orders.act
 async def list_orders(attempt: Attempt, email: str) -> dict[str, Any]:
     """Call the student's function and read what it returned after the session is closed."""
+    loaded: list[Order] = []
     async with attempt.sessions() as session:
+        event.listen(session.sync_session, "loaded_as_persistent", lambda _, one: loaded.append(one))
         found = list(await attempt.the("orders_of")(session, email))
-        loaded = sum(isinstance(one, Order) for one in session.identity_map.values())
     lines = [[order.id, sorted([item.product_id, item.quantity] for item in order.items)] for order in found]
-    return {"orders": lines, "loaded": loaded}
+    return {"orders": lines, "loaded": sum(isinstance(one, Order) for one in loaded)}
 
 
 async def seed_orders(story: Story, email: str, number: int) -> list[list[Any]]:

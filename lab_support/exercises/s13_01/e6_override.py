@@ -18,6 +18,7 @@ from lab_support.services.store.dtos import ProductRead, ProductWrite
 from lab_support.services.store.entities import Product, StoreBase
 from lab_support.services.store.mapping import product_columns, product_read
 
+Session = Annotated[AsyncSession, Depends(get_session)]
 BROKEN = ("forgets to commit", "answers 200", "loses the cents")
 
 override = Exercise(
@@ -62,7 +63,6 @@ def _app(attempt: Attempt, fault: str) -> FastAPI:
     """Build the application under test on the real database, whole or with one fault."""
     app = FastAPI(title="products")
     app.state.sessions = attempt.sessions
-    Session = Annotated[AsyncSession, Depends(get_session)]  # noqa: N806
 
     @app.post("/products", status_code=200 if fault == "answers 200" else 201)
     async def create(product: ProductWrite, session: Session, response: Response) -> ProductRead:
