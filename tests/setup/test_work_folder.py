@@ -93,7 +93,7 @@ def test_full_disk_leaves_no_half_copy(workbook: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(workfolder.shutil, "copyfileobj", full)
 
-    with pytest.raises(WorkFolderError, match="No space left on device; free or unlock it"):
+    with pytest.raises(WorkFolderError, match="No space left on device; make room"):
         prepare_work(workbook)
     assert list((workbook / "work").iterdir()) == []
 
@@ -118,12 +118,11 @@ def test_script_needs_the_standard_library_only(workbook: Path) -> None:
     room.mkdir(parents=True)
     script = shutil.copy(workfolder.__file__, room)
 
-    run = [
-        subprocess.run(
-            [sys.executable, "-I", "-S", script], cwd="/", capture_output=True, text=True, check=True
-        )
+    command = [sys.executable, "-I", "-S", script]
+    first, second = (
+        subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)  # noqa: S603
         for _ in range(2)
-    ]
+    )
 
-    assert "2 lab(s) copied" in run[0].stdout
-    assert run[1].stdout == ""
+    assert "2 lab(s) copied" in first.stdout
+    assert second.stdout == ""
