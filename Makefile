@@ -35,4 +35,4 @@ fix: ## mend what ruff can mend, and format
 
 clean: ## remove the environment and caches; never work/ or .lab/ (the student's own)
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
-	@find lab_support tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -path ./.lab -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
