@@ -34,10 +34,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LAB_", extra="ignore")
 
-    home: Path | None = Field(None, description="folder for progress and embedded servers; default <workbook>/.lab")
-    data: Path | None = Field(None, description="folder for the application's own files; default a temporary one")
+    home: Path | None = Field(
+        None, description="folder for progress and embedded servers; default <workbook>/.lab"
+    )
+    data: Path | None = Field(
+        None, description="folder for the application's own files; default a temporary one"
+    )
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the store's database")
-    postgres_url: SecretStr | None = Field(None, description="a PostgreSQL to judge on instead of the one in the box")
+    postgres_url: SecretStr | None = Field(
+        None, description="a PostgreSQL to judge on instead of the one in the box"
+    )
     mariadb_url: SecretStr | None = Field(None, description="a MariaDB for scratch databases")
     pool_size: int = Field(5, ge=1, le=200, description="connections kept open by each engine")
     max_overflow: int = Field(10, ge=0, le=200, description="connections opened beyond pool_size under load")

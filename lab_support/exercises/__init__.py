@@ -5,7 +5,14 @@ May import `services` and everything below it. Renders nothing: a verdict is dat
 
 from lab_support.exercises.judge import FIRST_SEED, judge
 from lab_support.exercises.model import Exercise, Misconception, Seen
-from lab_support.exercises.registry import UnknownExerciseError, find, load_all, section, section_title, sections
+from lab_support.exercises.registry import (
+    UnknownExerciseError,
+    find,
+    load_all,
+    section,
+    section_title,
+    sections,
+)
 from lab_support.exercises.story import Story
 from lab_support.exercises.verdict import CaseResult, Cost, State, Verdict
 

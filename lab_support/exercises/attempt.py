@@ -54,7 +54,7 @@ class Attempt:
 
     @asynccontextmanager
     async def client(self, app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-        """Yield a client that calls `app` in this process; an unhandled error becomes a plain 500, and is remembered."""
+        """Yield a client that calls `app` in this process; an unhandled error becomes a 500, and is remembered."""
 
         async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
             try:
@@ -95,7 +95,7 @@ class OpenConnections:
                 if hasattr(driver, "terminate"):  # asyncpg
                     driver.terminate()
                 elif getattr(driver, "_conn", None) is not None:  # aiosqlite
-                    driver._conn.interrupt()
+                    driver._conn.interrupt()  # noqa: SLF001 - its own waits for the thread
 
 
 @asynccontextmanager

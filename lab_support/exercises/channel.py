@@ -52,7 +52,7 @@ async def perform(act: Callable[..., Awaitable[Any]], attempt: Attempt, inputs: 
         value = json.loads(json.dumps(await act(attempt, **inputs)))
     except (TimeIsUp, asyncio.CancelledError):
         raise
-    except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are answers here
+    except BaseException as raised:
         error = describe_error(raised)
     unhandled = describe_error(attempt.unhandled[-1]) if attempt.unhandled else None
     if error is None and any(means_not_attempted(one) for one in attempt.unhandled):

@@ -1,6 +1,6 @@
 """One act in a process of its own, forked from a clean server in which the libraries are loaded already.
 
-Used by *write a test* exercises: each mutant meets the student's test in a process where nothing of the last one is left.
+Used by *write a test* exercises: each mutant meets the student's test in a process where nothing is left of the last.
 
 Section:
     13.1.6 and 13.6.6.
@@ -24,7 +24,7 @@ from typing import Any
 import cloudpickle
 
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-_context = multiprocessing.get_context(METHOD)
+_context: Any = multiprocessing.get_context(METHOD)
 
 
 class FreshProcess:
@@ -40,7 +40,7 @@ class FreshProcess:
     def __enter__(self) -> FreshProcess:
         """Start the process."""
         if METHOD == "forkserver":
-            _context.set_forkserver_preload([__name__, "lab_support.exercises.preloaded"])  # type: ignore[attr-defined]
+            _context.set_forkserver_preload([__name__, "lab_support.exercises.preloaded"])
         self._ours, theirs = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(theirs, *self._work), daemon=True)
         with _nameless_main():
@@ -106,7 +106,7 @@ def _pack(objects: Mapping[str, object]) -> bytes:
 async def _readable(connection: Connection) -> None:
     """Wait, without a thread, until the connection has something to read or is closed."""
     if sys.platform == "win32":
-        while not connection.poll():
+        while not connection.poll():  # noqa: ASYNC110 - Windows offers no event for a pipe
             await asyncio.sleep(0.01)
         return
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
@@ -133,7 +133,7 @@ def _serve(connection: Connection, exercise_id: str, act: str, packed: bytes, ur
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         try:
             answer = asyncio.run(work())
-        except BaseException as error:  # noqa: BLE001 - whatever happens, an answer is due
+        except BaseException as error:
             answer = Answer(error=describe_error(error))
     connection.send_bytes(json.dumps(asdict(answer)).encode())
     connection.close()

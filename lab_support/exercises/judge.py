@@ -83,11 +83,15 @@ def _tell_all(run: _Run, told: Callable[[CaseResult], None] | None) -> None:
         run_on_own_loop(_scenarios(run, told), limit_s=run.exercise.limit_s, cut=run.cut)
     except TimeIsUp:
         seconds = f"{run.exercise.limit_s:g} s"
-        run.cases.append(_case(run, State.TIMED_OUT, f"Your code was still running after {seconds} and was stopped."))
+        run.cases.append(
+            _case(run, State.TIMED_OUT, f"Your code was still running after {seconds} and was stopped.")
+        )
     except (SystemExit, KeyboardInterrupt) as ended:
         if isinstance(ended, KeyboardInterrupt) and run.story is None:
             raise
-        run.cases.append(_case(run, State.ERROR, f"Your code raised {type(ended).__name__} and ended the check."))
+        run.cases.append(
+            _case(run, State.ERROR, f"Your code raised {type(ended).__name__} and ended the check.")
+        )
 
 
 async def _scenarios(run: _Run, told: Callable[[CaseResult], None] | None) -> None:
@@ -136,7 +140,9 @@ def _case(run: _Run, state: State, message: str, **shown: Any) -> CaseResult:
     timeline = tuple(event for answer in story.answers for event in answer.events)
     engine = story.dialect if story.dialect == scenario.on else f"{story.dialect}, for want of {scenario.on}"
     cost = sum((answer.cost for answer in story.answers), Cost())
-    found = CaseResult(scenario.title, state, scenario.points, message, engine=engine, cost=cost, timeline=timeline)
+    found = CaseResult(
+        scenario.title, state, scenario.points, message, engine=engine, cost=cost, timeline=timeline
+    )
     return found if state is State.PASSED else replace(found, call=story.last_call, **shown)
 
 
@@ -158,10 +164,14 @@ def _not_attempted(exercise: Exercise, name: str) -> CaseResult:
 
 def _verdict(run: _Run, printed: str, ms: float) -> Verdict:
     done, cases = run.exercise, tuple(run.cases)
-    verdict = Verdict(done.id, done.title, cases, not_run=len(done.scenarios) - len(cases), printed=printed, ms=ms)
+    verdict = Verdict(
+        done.id, done.title, cases, not_run=len(done.scenarios) - len(cases), printed=printed, ms=ms
+    )
     if verdict.passed or verdict.state is State.NOT_ATTEMPTED:
         return verdict
-    return replace(verdict, causes=tuple(LikelyCause(known.name, known.reply) for known in done.causes(run.seen)))
+    return replace(
+        verdict, causes=tuple(LikelyCause(known.name, known.reply) for known in done.causes(run.seen))
+    )
 
 
 def _postgres_can_run() -> bool:

@@ -94,7 +94,9 @@ class Exercise:
         """The section's number, as in `13.1`."""
         return self.id.rpartition(".")[0]
 
-    def scenario(self, title: str, *, on: EngineName = "sqlite", points: float = 1.0) -> Callable[[Tell], Tell]:
+    def scenario(
+        self, title: str, *, on: EngineName = "sqlite", points: float = 1.0
+    ) -> Callable[[Tell], Tell]:
         """Register a story the judge tells."""
 
         def register(tell: Tell) -> Tell:

@@ -33,14 +33,14 @@ def run_on_own_loop(work: Coroutine[Any, Any, Result], *, limit_s: float, cut: C
     Args:
         work: What to run.
         limit_s: Longest it may take, in seconds.
-        cut: Called when the time is up, before tasks are cancelled: ends queries that a cancelled task would leave running.
+        cut: Called when the time is up, before tasks are cancelled; ends what a cancelled task would leave running.
 
     Raises:
         TimeIsUp: The limit passed; every task of the loop was cancelled.
         BaseException: Whatever `work` raised.
     """
-    outer = events._get_running_loop()
-    events._set_running_loop(None)
+    outer = events._get_running_loop()  # noqa: SLF001 - public to those who run loops
+    events._set_running_loop(None)  # noqa: SLF001
     runner = asyncio.Runner()
     try:
         with _alarm(limit_s):
@@ -51,7 +51,7 @@ def run_on_own_loop(work: Coroutine[Any, Any, Result], *, limit_s: float, cut: C
     finally:
         with suppress(TimeIsUp), _alarm(CLEAN_UP_S):
             runner.close()
-        events._set_running_loop(outer)
+        events._set_running_loop(outer)  # noqa: SLF001
 
 
 @contextmanager

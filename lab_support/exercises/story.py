@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lab_support.exercises.model import Seen
 from lab_support.exercises.verdict import Cost, StudentFrame
 
-
 SHOWN_CHARACTERS = 240
 
 
@@ -121,7 +120,9 @@ class Story:
         async with self.engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
 
-    async def write(self, statement: Executable | str, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
+    async def write(
+        self, statement: Executable | str, rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
         """Execute one statement in a transaction of the judge's own, once per row when rows are given."""
         async with self.engine.begin() as connection:
             await connection.execute(_executable(statement), list(rows) if rows is not None else None)
@@ -165,9 +166,8 @@ class Story:
         for error in (answer.error, answer.unhandled):
             if error is not None:
                 self.seen.setdefault("errors", []).extend(error.types)
-        if answer.error is not None:
-            if answer.error.not_attempted or not may_fail:
-                raise StudentCodeRaised(answer.error)
+        if answer.error is not None and (answer.error.not_attempted or not may_fail):
+            raise StudentCodeRaised(answer.error)
         return answer
 
     def saw(self, **facts: Any) -> None:

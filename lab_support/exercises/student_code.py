@@ -37,7 +37,9 @@ def error_chain(error: BaseException) -> Iterator[BaseException]:
 def student_frame(error: BaseException) -> StudentFrame | None:
     """Return the innermost frame of the student's own code in the error's traceback, or None."""
     for one in error_chain(error):
-        frames = [frame for frame in _frames(one.__traceback__) if _is_students(frame.tb_frame.f_code.co_filename)]
+        frames = [
+            frame for frame in _frames(one.__traceback__) if _is_students(frame.tb_frame.f_code.co_filename)
+        ]
         if frames:
             return _describe(frames[-1])
     return None

@@ -39,8 +39,9 @@ def _lines(verdict: Verdict, *, colour: bool) -> Iterator[str]:
     headline = f"{MARKS[verdict.state]} {verdict.exercise} {verdict.title} — {verdict.state}"
     if verdict.passed:
         cost = verdict.cost
-        yield f"{headline}: {_count(len(verdict.cases), 'scenario')} · {_count(cost.statements, 'statement')} · " + (
-            f"{_count(cost.commits, 'commit')} · {verdict.ms:.0f} ms"
+        yield (
+            f"{headline}: {_count(len(verdict.cases), 'scenario')} · {_count(cost.statements, 'statement')} · "
+            + (f"{_count(cost.commits, 'commit')} · {verdict.ms:.0f} ms")
         )
         return
     yield f"{BOLD}{RED}{headline}{PLAIN}" if colour else headline

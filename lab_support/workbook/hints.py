@@ -16,7 +16,9 @@ from lab_support.settings import workbook_root
 from lab_support.workbook.checking import CheckMisusedError
 from lab_support.workbook.progress_store import default_store
 
-REGION = re.compile(r"^[ \t]*### BEGIN SOLUTION[ \t]*\n(.*?)^[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE | re.DOTALL)
+REGION = re.compile(
+    r"^[ \t]*### BEGIN SOLUTION[ \t]*\n(.*?)^[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE | re.DOTALL
+)
 
 
 class HelpText(str):
@@ -42,7 +44,11 @@ def hint(exercise_id: str) -> HelpText:
     store, total = default_store(), len(exercise.hints)
     stage = min(store.hints_taken(exercise.id) + 1, total)
     store.record_hint(exercise.id, stage)
-    more = f"Ask again for hint {stage + 1}." if stage < total else f'After this: solution("{exercise.id}", give_up=True).'
+    more = (
+        f"Ask again for hint {stage + 1}."
+        if stage < total
+        else f'After this: solution("{exercise.id}", give_up=True).'
+    )
     return HelpText(f"Hint {stage} of {total} for {exercise.id}: {exercise.hints[stage - 1]}\n{more}")
 
 
@@ -61,7 +67,7 @@ def solution(exercise_id: str, *, give_up: bool = False) -> HelpText:
         store.record_give_up(exercise.id)
     if not (store.passed(exercise.id) or store.gave_up(exercise.id)):
         raise CheckMisusedError(
-            f"{exercise.id} is not passed yet. A hint may be enough: hint(\"{exercise.id}\"). "
+            f'{exercise.id} is not passed yet. A hint may be enough: hint("{exercise.id}"). '
             f'To see the solution all the same: solution("{exercise.id}", give_up=True); it is recorded.'
         )
     return HelpText(reference_source(exercise.id))
@@ -80,7 +86,9 @@ def reference_source(exercise_id: str) -> str:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         source = next("".join(cell["source"]) for cell in cells if cell.get("id") == wanted)
     except (OSError, ValueError, KeyError, StopIteration):
-        raise CheckMisusedError(f"The solution of {exercise_id} is not at hand: no cell {wanted} in {_shown(path)}.") from None
+        raise CheckMisusedError(
+            f"The solution of {exercise_id} is not at hand: no cell {wanted} in {_shown(path)}."
+        ) from None
     return REGION.sub(lambda found: found.group(1).rstrip("\n"), source)
 
 

@@ -99,7 +99,9 @@ async def table_has_the_columns(story: Story) -> None:
     story.saw(**await story.look(lambda connection: _describe(connection, table)))
     columns = story.seen.columns
     wanted = {"id", "name", "description", "price", "stock", "is_available"}
-    story.expect(wanted <= columns.keys(), "A column is missing.", expected=sorted(wanted), observed=sorted(columns))
+    story.expect(
+        wanted <= columns.keys(), "A column is missing.", expected=sorted(wanted), observed=sorted(columns)
+    )
     story.equal(story.seen.primary_key, ["id"], "The primary key is not the id.")
     story.equal(columns["price"]["digits"], [12, 2], "The price does not keep 12 digits with 2 decimals.")
     story.equal(columns["name"]["length"], 200, "The name does not hold 200 characters.")

@@ -164,7 +164,9 @@ async def connections_come_back(story: Story) -> None:
     )
     kept = {row["word"] for row in await story.rows(select(Mark.word))}
     story.saw(
-        distinct_sessions=answer["distinct_sessions"], still_out=answer["still_out"], kept_of_failed=len(kept & {*failing})
+        distinct_sessions=answer["distinct_sessions"],
+        still_out=answer["still_out"],
+        kept_of_failed=len(kept & {*failing}),
     )
     story.equal(answer["still_out"], 0, "Connections are still checked out after their requests have ended.")
     story.equal(len(kept & {*failing}), 0, "Rows of failed requests were kept.")
@@ -187,7 +189,9 @@ async def readable_after_commit(story: Story) -> None:
 @sessions.scenario("two concurrent requests never see each other's uncommitted rows", on="postgresql")
 async def requests_are_isolated(story: Story) -> None:
     await story.create(_Base.metadata)
-    answer = await story.ask(two_at_once, call="one request flushes and waits; another counts", word="half done")
+    answer = await story.ask(
+        two_at_once, call="one request flushes and waits; another counts", word="half done"
+    )
     story.saw(saw_uncommitted=answer["seen"])
     story.equal(answer["seen"], 0, "A request saw rows that another had not committed.")
     story.equal(answer["statuses"], [200, 200], "One of two concurrent requests failed.")

@@ -140,8 +140,12 @@ async def creates(story: Story) -> None:
     product_id = answer["json"]["product_id"]
     row = await stored(story, product_id)
     wanted = {"name": body["product_name"], "description": None, "price": Decimal("19.90"), "stock": 7}
-    story.equal(row, wanted | {"is_available": True}, "The row in the table is not the product that was sent.")
-    story.expect(answer["location"], "The answer has no Location header.", expected="Location: /products/<id>")
+    story.equal(
+        row, wanted | {"is_available": True}, "The row in the table is not the product that was sent."
+    )
+    story.expect(
+        answer["location"], "The answer has no Location header.", expected="Location: /products/<id>"
+    )
     found = await http(story, "GET", answer["location"])
     story.equal(found["json"], answer["json"], "GET on the Location does not show the product.")
     story.equal(found["json"], shown({"id": product_id, **(row or {})}), "The JSON is not the product's.")
@@ -156,10 +160,20 @@ async def reads_replaces_deletes(story: Story) -> None:
     replacement = {"product_name": "a new lamp", "price": "5.05"}
     answer = await http(story, "PUT", path, replacement)
     story.equal(answer["status"], 200, "PUT does not answer 200.")
-    wanted = {"name": "a new lamp", "description": None, "price": Decimal("5.05"), "stock": 0, "is_available": True}
+    wanted = {
+        "name": "a new lamp",
+        "description": None,
+        "price": Decimal("5.05"),
+        "stock": 0,
+        "is_available": True,
+    }
     story.equal(await stored(story, row["id"]), wanted, "PUT did not replace the whole product.")
     for method, body in (("GET", None), ("PUT", replacement), ("PATCH", {"stock": 1}), ("DELETE", None)):
-        story.equal((await http(story, method, nowhere, body))["status"], 404, f"{method} of an unknown id is not 404.")
+        story.equal(
+            (await http(story, method, nowhere, body))["status"],
+            404,
+            f"{method} of an unknown id is not 404.",
+        )
     story.equal((await http(story, "DELETE", path))["status"], 204, "DELETE does not answer 204.")
     story.equal(await stored(story, row["id"]), None, "The product is still in the table after DELETE.")
 
@@ -178,7 +192,9 @@ async def patches(story: Story) -> None:
     story.equal(found, unsent | {"stock": stock}, "PATCH changed a field that was not sent.")
     cleared = await http(story, "PATCH", f"/products/{row['id']}", {"description": None})
     story.equal(cleared["status"], 200, "PATCH of the description to null does not answer 200.")
-    story.equal((await stored(story, row["id"]) or {})["description"], None, "A null that was sent is not stored.")
+    story.equal(
+        (await stored(story, row["id"]) or {})["description"], None, "A null that was sent is not stored."
+    )
     empty = await http(story, "PATCH", f"/products/{row['id']}", {})
     story.equal(empty["status"], 400, "An empty PATCH is not answered 400.")
 
@@ -201,13 +217,20 @@ async def pages_are_stable(story: Story) -> None:
 @router.scenario("a page holds at most 100 products")
 async def limit_is_bounded(story: Story) -> None:
     await story.create(StoreBase.metadata)
-    rows = [{"name": f"n{number}", "price": Decimal(1), "stock": 1, "is_available": True} for number in range(130)]
+    rows = [
+        {"name": f"n{number}", "price": Decimal(1), "stock": 1, "is_available": True} for number in range(130)
+    ]
     await story.write(insert(Product), rows)
     for query in ("", "?limit=1000000"):
         answer = await http(story, "GET", f"/products{query}")
         page = len((answer["json"] or {}).get("items", []))
         story.saw(largest_page=max(page, story.seen.largest_page or 0))
-        story.expect(page <= 100, "One page holds too many.", expected="at most 100, or 422", observed=f"{page} products")
+        story.expect(
+            page <= 100,
+            "One page holds too many.",
+            expected="at most 100, or 422",
+            observed=f"{page} products",
+        )
         story.expect(answer["status"] in (200, 422), "A huge limit is neither cut nor refused with 422.",
                      expected="200 or 422", observed=answer["status"])  # fmt: skip
     for query in ("?limit=0", "?limit=-1", "?skip=-1"):
@@ -221,7 +244,11 @@ async def errors_are_silent(story: Story) -> None:
     await story.write(text("DROP TABLE order_items"))
     await story.write(text("DROP TABLE products"))
     product = {"product_name": "lamp", "price": "1.00"}
-    for method, path, body in (("GET", "/products", None), ("GET", "/products/7", None), ("POST", "/products", product)):
+    for method, path, body in (
+        ("GET", "/products", None),
+        ("GET", "/products/7", None),
+        ("POST", "/products", product),
+    ):
         answer = await http(story, method, path, body)
         told = answer["text"].lower()
         leaked = [word.strip() for word in SQL_WORDS if word in told]

@@ -61,7 +61,8 @@ async def list_orders(attempt: Attempt, email: str) -> dict[str, Any]:
 
 async def seed_orders(story: Story, email: str, number: int) -> list[list[Any]]:
     """Seed orders of one to three items each, and return them as `[order id, [[product id, quantity], …]]`."""
-    draw, seeded = story.random, []
+    draw = story.random
+    seeded: list[list[Any]] = []
     first = draw.randint(1, 500) * 1_000
     for order_id in range(first, first + number):
         lines_of = [[draw.randint(1, 9), draw.randint(1, 20)] for _ in range(draw.randint(1, 3))]
@@ -79,18 +80,24 @@ async def seed_orders(story: Story, email: str, number: int) -> list[list[Any]]:
 @orders.scenario("1, 10 and 100 orders take at most two statements each", points=2)
 async def statements_stay_flat(story: Story) -> None:
     await story.create(StoreBase.metadata)
-    products = [{"id": number, "name": f"p{number}", "price": Decimal(2), "stock": 9} for number in range(1, 10)]
+    products = [
+        {"id": number, "name": f"p{number}", "price": Decimal(2), "stock": 9} for number in range(1, 10)
+    ]
     await story.write(insert(Product), products)
     await seed_orders(story, "somebody@else.example", 20)
     for number in (1, 10, 100):
         email = f"c{story.random.randint(1, 10**6)}@shop.example"
         seeded = await seed_orders(story, email, number)
-        answer = await story.ask(list_orders, call=f"orders_of(session, …) for a customer with {number} orders", email=email)
+        answer = await story.ask(
+            list_orders, call=f"orders_of(session, …) for a customer with {number} orders", email=email
+        )
         found = answer["orders"]
         ids = [one[0] for one in found]
         facts = {"duplicates": len(ids) > len(set(ids)), "loaded_in_vain": answer["loaded"] - len(set(ids))}
         story.saw(**facts, **{f"statements_for_{number}": answer.statements})
-        story.expect(not facts["duplicates"], "An order appears more than once.", expected=number, observed=len(ids))
+        story.expect(
+            not facts["duplicates"], "An order appears more than once.", expected=number, observed=len(ids)
+        )
         story.equal(sorted(found), seeded, "These are not the customer's orders with their items.")
         story.expect(facts["loaded_in_vain"] <= 0, "Orders of other customers were loaded and thrown away.",
                      expected=f"{number} orders loaded", observed=f"{answer['loaded']} loaded")  # fmt: skip
@@ -102,5 +109,7 @@ async def statements_stay_flat(story: Story) -> None:
 @orders.scenario("a customer without orders gets an empty list")
 async def nobody(story: Story) -> None:
     await story.create(StoreBase.metadata)
-    answer = await story.ask(list_orders, call="orders_of(session, …) for a stranger", email="nobody@shop.example")
+    answer = await story.ask(
+        list_orders, call="orders_of(session, …) for a stranger", email="nobody@shop.example"
+    )
     story.equal(answer["orders"], [], "A stranger has orders.")

@@ -97,18 +97,27 @@ async def run_test(attempt: Attempt, fault: str) -> dict[str, Any]:
             raise
         raised = error
     types = [type(raised).__name__, type(getattr(raised, "__cause__", None)).__name__] if raised else []
-    return {"passed": raised is None, "types": types, "text": str(raised)[:200], "overrides": len(app.dependency_overrides)}
+    return {
+        "passed": raised is None,
+        "types": types,
+        "text": str(raised)[:200],
+        "overrides": len(app.dependency_overrides),
+    }
 
 
 @override.scenario("the test passes on a good application and leaves the real database alone")
 async def passes_on_the_good_one(story: Story) -> None:
     await story.create(StoreBase.metadata)
-    answer = await story.ask(run_test, call="your test against the good application", fresh_process=True, fault="")
+    answer = await story.ask(
+        run_test, call="your test against the good application", fresh_process=True, fault=""
+    )
     errors = [*answer["types"], *(answer.unhandled.types if answer.unhandled else ())]
     story.saw(good_app_failed=not answer["passed"], good_app_errors=errors)
     story.saw(overrides_left=answer["overrides"])
     said = f"{answer['types'][:1]} {answer['text']}".strip()
-    story.expect(answer["passed"], "Your test fails on an application that works.", expected="it passes", observed=said)
+    story.expect(
+        answer["passed"], "Your test fails on an application that works.", expected="it passes", observed=said
+    )
     left = (await story.rows(select(func.count().label("products")).select_from(Product)))[0]["products"]
     story.equal(left, 0, "Your test wrote into the application's real database.")
     story.equal(answer["overrides"], 0, "Your test left its override behind.")
@@ -119,9 +128,13 @@ async def fails_on_the_broken_ones(story: Story) -> None:
     await story.create(StoreBase.metadata)
     accepted = []
     for fault in story.random.sample(BROKEN, len(BROKEN)):
-        answer = await story.ask(run_test, call="your test against a broken application", fresh_process=True, fault=fault)
+        answer = await story.ask(
+            run_test, call="your test against a broken application", fresh_process=True, fault=fault
+        )
         accepted += [fault] if answer["passed"] else []
-        story.saw(overrides_left=max(answer["overrides"], story.seen.overrides_left or 0), broken_accepted=accepted)
+        story.saw(
+            overrides_left=max(answer["overrides"], story.seen.overrides_left or 0), broken_accepted=accepted
+        )
         story.expect(not answer["passed"], f"Your test passes on an application that {fault}.",
                      expected="it fails", observed="it passes")  # fmt: skip
         story.equal(answer["overrides"], 0, "When your test fails, it leaves its override behind.")
