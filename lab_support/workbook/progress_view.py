@@ -56,7 +56,7 @@ class ExerciseProgress:
     @property
     def cells(self) -> tuple[str, ...]:
         """The line's cells, in the order of `HEADINGS`."""
-        return self.id, self.title, self.told, str(self.attempts or "–"), str(self.hints or "–")
+        return self.id, self.title, self.told, str(self.attempts or "-"), str(self.hints or "-")
 
 
 @dataclass(frozen=True, slots=True)

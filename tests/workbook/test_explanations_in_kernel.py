@@ -40,7 +40,7 @@ CARD = """\
 class Card(Exception):
     def _render_traceback_(self):
         return ["the card, and nothing else"]
-raise Card("x") from KeyError("y")
+raise Card("x") from ConnectionRefusedError(111, "Connection refused")
 """
 
 
@@ -126,7 +126,7 @@ def test_whole_traceback_is_still_at_hand(kernel: Kernel) -> None:
 
 
 def test_card_of_an_error_is_left_alone(kernel: Kernel) -> None:
-    """An exception with its own card shows that card, although a handler for Exception is installed."""
+    """An exception with its own card shows that card, even when a known error caused it."""
     run = kernel.run(CARD)
 
     assert run.shown == "the card, and nothing else"

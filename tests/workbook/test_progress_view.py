@@ -46,7 +46,7 @@ def test_text_names_every_state_in_words() -> None:
     assert "⏱ timed out" in lines[3]
     assert "✗ failed (solution read)" in lines[4]
     assert "○ not attempted" in lines[5]
-    assert lines[5].split()[-2:] == ["–", "–"]
+    assert lines[5].split()[-2:] == ["-", "-"]
 
 
 def test_columns_are_aligned_and_long_titles_cut() -> None:
@@ -60,7 +60,7 @@ def test_columns_are_aligned_and_long_titles_cut() -> None:
 
 
 def test_table_can_be_read_without_seeing_it() -> None:
-    """Each table has a caption with the count, and headers for columns and rows; the drawing is decoration."""
+    """A table has a caption with the count, and headers for columns and rows; the drawing is decoration."""
     table = page().find("table")
     assert table is not None
 
@@ -72,7 +72,7 @@ def test_table_can_be_read_without_seeing_it() -> None:
 
 
 def test_table_uses_no_colour_of_its_own() -> None:
-    """The drawing takes the page's text colour, so it is visible in light and dark, and says nothing by colour."""
+    """The drawing takes the page's text colour, visible in light and dark, and says nothing by colour."""
     html = REPORT._repr_html_()
     boxes = list(page().iter("rect"))
 
