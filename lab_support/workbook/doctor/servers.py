@@ -73,7 +73,9 @@ async def _postgresql(settings: Settings) -> Finding:
         remedy = "Set LAB_POSTGRES_URL to a server of yours, or mend what the message names"
         return Finding("PostgreSQL", "bad", f"the one in the box does not start: {reason}", remedy)
     answer = await _ask(url)
-    return Finding("PostgreSQL", "ok" if answer.version else "bad", f"in the box: {answer.text}")
+    return Finding(
+        "PostgreSQL", "ok" if answer.version else "bad", f"in the box: {answer.version or answer.text}"
+    )
 
 
 async def _mariadb(settings: Settings) -> Finding:
@@ -82,8 +84,10 @@ async def _mariadb(settings: Settings) -> Finding:
     answer = await _ask(_MARIADB_HERE)
     if answer.version:
         return Finding("MariaDB", "ok", answer.text)
-    detail = f"optional, and not here: {answer.text}"
-    return Finding("MariaDB", "note", detail, answer.remedy or "To use one, set LAB_MARIADB_URL to its URL")
+    if answer.remedy:
+        return Finding("MariaDB", "note", "optional; its driver is not installed", answer.remedy)
+    remedy = "To use one, set LAB_MARIADB_URL to its URL"
+    return Finding("MariaDB", "note", f"optional, and not here: {answer.text}", remedy)
 
 
 async def _asked_for(name: str, variable: str, url: SecretStr) -> Finding:
@@ -113,8 +117,8 @@ async def _ask(url: str) -> _Answer:
     function = "sqlite_version()" if engine.dialect.name == "sqlite" else "version()"
     try:
         async with asyncio.timeout(_LIMIT_S), engine.connect() as connection:
-            seen = str(await connection.scalar(text(f"SELECT {function}")))
-        return _Answer(f"{masked(url)} answers: {seen.split(' on ')[0]}", version=seen)
+            version = str(await connection.scalar(text(f"SELECT {function}"))).split(" on ")[0]
+        return _Answer(f"{masked(url)} answers: {version}", version)
     except DatabaseUnreachableError as error:
         return _Answer(_line(error, url))
     except TimeoutError:
