@@ -14,7 +14,7 @@ from sqlalchemy import URL, Dialect, Engine, MetaData, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from lab_support.database.sqlite import make_honest
+from lab_support.database import mariadb, sqlite
 from lab_support.database.urls import asynchronous, cannot_connect
 from lab_support.pools.settings import PoolSettings, Timeouts
 
@@ -48,7 +48,7 @@ def build_engine(
         hide_parameters=True,
     )
     if target.get_backend_name() == "sqlite":
-        make_honest(engine.sync_engine, timeouts)
+        sqlite.make_honest(engine.sync_engine, timeouts)
     _explain_failed_connections(engine.sync_engine)
     return engine
 
@@ -76,17 +76,11 @@ async def check_connection(engine: AsyncEngine) -> None:
 def _connect_arguments(backend: str, timeouts: Timeouts) -> dict[str, Any]:
     statement_ms, lock_ms = int(timeouts.statement_s * 1000), int(timeouts.lock_s * 1000)
     if backend == "sqlite":
-        return {"isolation_level": None, "timeout": timeouts.lock_s}
+        return sqlite.connect_arguments(timeouts)
     if backend == "postgresql":
         limits = {"statement_timeout": str(statement_ms), "lock_timeout": str(lock_ms), "timezone": "UTC"}
         return {"timeout": timeouts.connect_s, "server_settings": limits}
-    # Executable comments: MariaDB reads the first, MySQL the second.
-    limits_sql = (
-        f"SET SESSION innodb_lock_wait_timeout = {max(1, round(timeouts.lock_s))}, time_zone = '+00:00'"
-        f" /*M! , max_statement_time = {timeouts.statement_s} */"
-        f" /*!80000 , max_execution_time = {statement_ms} */"
-    )
-    return {"connect_timeout": timeouts.connect_s, "charset": "utf8mb4", "init_command": limits_sql}
+    return mariadb.connect_arguments(timeouts)
 
 
 def _explain_failed_connections(engine: Engine) -> None:

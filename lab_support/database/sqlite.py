@@ -9,11 +9,13 @@ Section:
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+import aiosqlite
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.util import await_only
@@ -25,7 +27,25 @@ WRITES: Final[Mapping[str, str]] = MappingProxyType({BEGIN_OPTION: "IMMEDIATE"})
 """Execution options of work that will write: on SQLite it begins as a writer; other engines ignore them."""
 
 _MODES = ("DEFERRED", "IMMEDIATE", "EXCLUSIVE")
+_LONGEST_GOODBYE_S = 2.0
 _STEPS_BETWEEN_LOOKS = 20_000  # virtual-machine steps, about a millisecond of work
+
+
+def connect_arguments(timeouts: Timeouts) -> dict[str, Any]:
+    """Return the driver's arguments: its own transactions off, and a clean end when a file can't be opened."""
+    return {"isolation_level": None, "timeout": timeouts.lock_s, "async_creator_fn": _connect}
+
+
+async def _connect(*arguments: Any, **named: Any) -> aiosqlite.Connection:
+    connection = aiosqlite.connect(*arguments, **named)
+    thread = connection._thread  # noqa: SLF001  (as SQLAlchemy does: there is no public way)
+    thread.daemon = True
+    try:
+        return await connection
+    except BaseException:
+        # aiosqlite does not wait for its thread, which would then report to an event loop that may be closed.
+        await asyncio.to_thread(thread.join, _LONGEST_GOODBYE_S)
+        raise
 
 
 def make_honest(engine: Engine, timeouts: Timeouts) -> None:

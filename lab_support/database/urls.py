@@ -38,9 +38,10 @@ def masked(url: str | URL) -> str:
     try:
         known = make_url(url)
     except (ArgumentError, ValueError):
-        return re.sub(r"//.*@", "//***@", str(url), flags=re.DOTALL)
+        return _bluntly_masked(url)
     secret = {key: "***" for key in known.query if re.search("pass|secret|key|token", key, re.IGNORECASE)}
-    return known.update_query_dict(secret).render_as_string(hide_password=True)
+    shown = known.update_query_dict(secret).render_as_string(hide_password=True)
+    return shown.replace("=%2A%2A%2A", "=***")
 
 
 def asynchronous(url: str | URL) -> URL:
@@ -73,7 +74,9 @@ def asynchronous(url: str | URL) -> URL:
 
 def cannot_connect(url: URL, error: Exception) -> DatabaseUnreachableError:
     """Tell in one line why there is no connection; raise the result `from` the error."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error).split())
+    if not reason:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
     if url.password:
         reason = reason.replace(str(url.password), "***")
     return DatabaseUnreachableError(masked(url), reason, _ADVICE.get(url.get_backend_name(), _SERVER_ADVICE))
@@ -81,13 +84,20 @@ def cannot_connect(url: URL, error: Exception) -> DatabaseUnreachableError:
 
 def _parsed(url: str | URL) -> URL:
     try:
-        return make_url(url)
+        parsed = make_url(url)
+        if not parsed.drivername.startswith("sqlite") and "@" in f"{parsed.host}{parsed.database}":
+            raise ValueError("the password holds a bare @ or /")
     except (ArgumentError, ValueError):
         # `from None`: the library's text repeats parts of the URL, which may be its password.
         raise DatabaseUrlError(
-            f"{masked(url)!r} is not a database URL. Write one like: {_EXAMPLES}. "
+            f"{_bluntly_masked(url)!r} is not a database URL. Write one like: {_EXAMPLES}. "
             "Characters such as @ : / in a password must be percent-encoded."
         ) from None
+    return parsed
+
+
+def _bluntly_masked(url: str | URL) -> str:
+    return re.sub(r"//.*@", "//***@", str(url), flags=re.DOTALL)
 
 
 def _refuse_memory(url: URL, backend: str) -> None:

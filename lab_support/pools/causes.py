@@ -107,12 +107,15 @@ def _trouble_of(link: BaseException) -> Trouble | None:
 
 
 def _by_number(link: BaseException) -> Trouble | None:
-    state = getattr(link, "sqlstate", None)
-    if isinstance(state, str):
-        return _SQLSTATES.get(state, _SQLSTATES.get(state[:2]))
+    if type(link).__module__.startswith(
+        _MARIADB_DRIVERS
+    ):  # first: these may carry a SQLSTATE too, a vague one
+        number = link.args[0] if link.args else None
+        return _MARIADB_NUMBERS.get(number) if isinstance(number, int) else None
     code = getattr(link, "sqlite_errorcode", None)
     if isinstance(code, int):
         return _SQLITE_PRIMARY_CODES.get(code & 0xFF)
-    if type(link).__module__.startswith(_MARIADB_DRIVERS) and link.args and isinstance(link.args[0], int):
-        return _MARIADB_NUMBERS.get(link.args[0])
+    state = getattr(link, "sqlstate", None)
+    if isinstance(state, str):
+        return _SQLSTATES.get(state, _SQLSTATES.get(state[:2]))
     return None
