@@ -77,7 +77,7 @@ def judge_answer(answer: StoredAnswer) -> Verdict:
             source = answer.path.read_text("utf-8")
             exec(compile(source, str(answer.path), "exec"), namespace)  # noqa: S102 - our own stored code
             objects = {name: namespace[name] for name in exercise.student_writes}
-        with _nothing_awaits_it(answer):
+        with _untidy(answer):
             return judge(exercise, objects)
 
 
@@ -150,13 +150,14 @@ def _objects_that_do_nothing(exercise: Exercise) -> Mapping[str, object]:
 
 
 @contextmanager
-def _nothing_awaits_it(answer: StoredAnswer) -> Iterator[None]:
-    """Keep Python quiet about the coroutines of code that does nothing: nobody awaits some."""
+def _untidy(answer: StoredAnswer) -> Iterator[None]:
+    """Let wrong code leave coroutines behind that nobody awaits, without a warning later, at another's cost."""
     with warnings.catch_warnings():
-        if answer.kind == "nothing":
+        if answer.kind != "right":
             warnings.simplefilter("ignore", RuntimeWarning)
         yield
-        gc.collect()
+        if answer.kind != "right":
+            gc.collect()
 
 
 @contextmanager
