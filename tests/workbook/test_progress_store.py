@@ -19,6 +19,7 @@ import pytest
 
 from lab_support.exercises.verdict import State
 from lab_support.settings import get_settings
+from lab_support.workbook.progress_file import move_aside
 from lab_support.workbook.progress_store import ExerciseRecord, ProgressStore, default_store
 
 LIMIT_S = 30
@@ -208,6 +209,14 @@ def write_many(path: Path, exercise: str, ready: Barrier) -> None:
     ready.wait(LIMIT_S)
     for number in range(20):
         store.record_attempt(exercise, "failed", "", number)
+
+
+def test_sound_file_is_never_moved_aside(store: ProgressStore) -> None:
+    """Whoever found the damage first has mended it; whoever found it second leaves the new file in place."""
+    store.record_attempt("13.1.1", "passed", "", 1.0)
+
+    assert move_aside(store.path) is None
+    assert store.passed("13.1.1")
 
 
 def test_file_of_a_newer_version_is_left_alone(store: ProgressStore, heard: Listener) -> None:
