@@ -22,7 +22,7 @@ from lab_support.exercises.channel import InProcessChannel
 from lab_support.exercises.fresh_process import FreshProcessError
 from lab_support.exercises.model import Exercise, Scenario, Seen
 from lab_support.exercises.output import captured_output
-from lab_support.exercises.own_loop import TimeIsUp, run_on_own_loop
+from lab_support.exercises.own_loop import LoopStoppedError, TimeIsUp, run_on_own_loop
 from lab_support.exercises.story import Story, StudentCodeRaised, Unmet
 from lab_support.exercises.verdict import CaseResult, Cost, LikelyCause, State, Verdict
 from lab_support.settings import get_settings
@@ -86,6 +86,8 @@ def _tell_all(run: _Run, told: Callable[[CaseResult], None] | None) -> None:
         run.cases.append(
             _case(run, State.TIMED_OUT, f"Your code was still running after {seconds} and was stopped.")
         )
+    except LoopStoppedError as stopped:
+        run.cases.append(_case(run, State.ERROR, str(stopped)))
     except (SystemExit, KeyboardInterrupt) as ended:
         if isinstance(ended, KeyboardInterrupt) and run.story is None:
             raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import inspect
 import signal
 import threading
 from asyncio import events
@@ -27,6 +28,10 @@ class TimeIsUp(BaseException):
     """Raised inside code that ran past its limit; not an `Exception`, so `except Exception` cannot swallow it."""
 
 
+class LoopStoppedError(Exception):
+    """Something stopped the loop under the code that was running on it."""
+
+
 def run_on_own_loop(work: Coroutine[Any, Any, Result], *, limit_s: float, cut: Callable[[], None]) -> Result:
     """Run `work` to its end on a new event loop, even where a loop is running already.
 
@@ -37,6 +42,7 @@ def run_on_own_loop(work: Coroutine[Any, Any, Result], *, limit_s: float, cut: C
 
     Raises:
         TimeIsUp: The limit passed; every task of the loop was cancelled.
+        LoopStoppedError: `work` did not come to its end, because something stopped the loop.
         BaseException: Whatever `work` raised.
     """
     outer = events._get_running_loop()  # noqa: SLF001 - public to those who run loops
@@ -48,6 +54,10 @@ def run_on_own_loop(work: Coroutine[Any, Any, Result], *, limit_s: float, cut: C
     except TimeIsUp:
         cut()
         raise
+    except RuntimeError as error:
+        if inspect.getcoroutinestate(work) == inspect.CORO_CLOSED:
+            raise
+        raise LoopStoppedError("Your code stopped the event loop that it was running on.") from error
     finally:
         with suppress(TimeIsUp), _alarm(CLEAN_UP_S):
             runner.close()

@@ -79,7 +79,7 @@ class PendingCheck:
 
 
 def check(exercise_id: str, *objects: object) -> PendingCheck:
-    """Prepare a check of your work; `await` runs it: `await check("13.1.2", make_sessions, get_session)`.
+    """Prepare a check of your work, which runs when it is awaited.
 
     Args:
         exercise_id: As in `13.1.2`.
