@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -130,36 +130,27 @@ def kind_of(statement: str) -> Kind:
     return _KINDS.get(word, cast("Kind", word))
 
 
-def masked_parameters(parameters: Any, context: Any) -> Any:
-    """Copy a statement's parameters, with `***` for values whose name sounds secret.
+def secret_values(context: Any) -> frozenset[tuple[type, Any]]:
+    """Collect the values of a compiled statement's parameters whose names sound secret.
 
-    Positional parameters have no names in the driver's hands; a compiled statement still knows them.
+    Positional parameters have no names in the driver's hands; the compiled statement still knows them.
     """
-    secrets = _secret_values(context)
-    return _without(parameters, secrets) if parameters else None
+    rows: Sequence[Mapping[str, Any]] = getattr(context, "compiled_parameters", None) or ()
+    names = [name for name in (rows[0] if rows else ()) if _SECRET_NAME.search(name)]
+    values = (row.get(name) for row in rows for name in names)
+    return frozenset((type(value), value) for value in values if value and isinstance(value, Hashable))
 
 
-def _secret_values(context: Any) -> list[Any]:
-    compiled = getattr(context, "compiled_parameters", None) or ()
-    return [
-        value
-        for row in compiled
-        for name, value in row.items()
-        if value is not None and value != "" and _SECRET_NAME.search(name)
-    ]
-
-
-def _without(value: Any, secrets: list[Any]) -> Any:
+def masked_parameters(value: Any, secrets: frozenset[tuple[type, Any]]) -> Any:
+    """Copy a statement's parameters, with `***` for secret values and for names that sound secret."""
     if isinstance(value, Mapping):
         return {
-            key: MASK if _SECRET_NAME.search(str(key)) else _without(item, secrets)
+            key: MASK if _SECRET_NAME.search(str(key)) else masked_parameters(item, secrets)
             for key, item in value.items()
         }
-    if isinstance(value, list):
-        return [_without(item, secrets) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_without(item, secrets) for item in value)
-    if any(type(value) is type(secret) and value == secret for secret in secrets):
+    if isinstance(value, list | tuple):
+        return type(value)([masked_parameters(item, secrets) for item in value])
+    if secrets and isinstance(value, Hashable) and (type(value), value) in secrets:
         return MASK
     return value
 
@@ -169,10 +160,10 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [_plain(item) for item in value]
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
     return str(value)
 
 

@@ -16,7 +16,14 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import ExceptionContext, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lab_support.database.trace_events import Kind, Trace, TracedEvent, kind_of, masked_parameters
+from lab_support.database.trace_events import (
+    Kind,
+    Trace,
+    TracedEvent,
+    kind_of,
+    masked_parameters,
+    secret_values,
+)
 
 _numbers = count(1)
 _NUMBER = "lab_support_trace_number"  # in the connection's own info: no later connection can be taken for it
@@ -55,6 +62,8 @@ class _Recorder:
         self._small_numbers: dict[int, int] = {}
         self._last: dict[int, TracedEvent] = {}
         self._started: dict[int, float] = {}
+        self._context: ExecutionContext | None = None
+        self._secrets: frozenset[tuple[type, Any]] = frozenset()
 
     def listeners(self) -> dict[str, Any]:
         return {
@@ -90,7 +99,7 @@ class _Recorder:
         if kind == "BEGIN" and self._has_begun(number):
             self._last[number].sql = statement  # announced a moment ago, sent now
         else:
-            shown = masked_parameters(parameters, context)
+            shown = masked_parameters(parameters, self._secrets_of(context)) if parameters else None
             self._add(connection, kind, statement, shown, executemany)
         self._started[number] = time.perf_counter()
 
@@ -108,6 +117,11 @@ class _Recorder:
         if last is not None and (running or (failure.statement is None and last.kind != "SQL")):
             error = failure.original_exception
             last.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+    def _secrets_of(self, context: ExecutionContext | None) -> frozenset[tuple[type, Any]]:
+        if context is not self._context:  # one statement may be sent in a thousand batches
+            self._context, self._secrets = context, secret_values(context)
+        return self._secrets
 
     def _has_begun(self, number: int) -> bool:
         last = self._last.get(number)

@@ -38,7 +38,7 @@ async def one_counter(engine: AsyncEngine) -> None:
     """Create the tables and one counter, number 1, at zero."""
     async with engine.begin() as connection:
         await connection.run_sync(TrialBase.metadata.create_all)
-        await connection.execute(Counter.__table__.insert().values(id=1, name="clicks"))
+        await connection.execute(Counter.__table__.insert().values(name="clicks"))
 
 
 async def value_of_counter(sessions: async_sessionmaker[AsyncSession]) -> int:
