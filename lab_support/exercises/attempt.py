@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from fastapi import FastAPI
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -20,6 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from lab_support.database import Trace, build_engine, session_factory, trace_sql
 from lab_support.pools import PoolSettings, Timeouts
+
+if TYPE_CHECKING:
+    import httpx
 
 POOL = PoolSettings(size=5, max_overflow=0, timeout_s=2.0)
 TIMEOUTS = Timeouts(lock_s=0.5)
@@ -55,6 +57,7 @@ class Attempt:
     @asynccontextmanager
     async def client(self, app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         """Yield a client that calls `app` in this process; an unhandled error becomes a 500, and is remembered."""
+        import httpx  # here, for it takes longer to import than the rest of this package
 
         async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
             try:
