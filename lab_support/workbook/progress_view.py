@@ -19,7 +19,7 @@ SIGNS = {
     State.PASSED: "✓",
     State.FAILED: "✗",
     State.ERROR: "!",
-    State.TIMED_OUT: "⏱",
+    State.TIMED_OUT: "◔",
     State.NOT_ATTEMPTED: "○",
 }
 HEADINGS = ("Exercise", "Title", "State", "Attempts", "Hints")
@@ -135,7 +135,7 @@ def _section_html(section: SectionProgress) -> str:
     head = "".join(f'<th scope="col" style="{CELL}">{heading}</th>' for heading in HEADINGS)
     body = "".join(_row_html(exercise) for exercise in section.exercises)
     return (
-        f'<table style="border-collapse:collapse;margin:0 0 1em"><caption style="{CELL};font-weight:600">'
+        f'<table style="color:inherit;border-collapse:collapse;margin:0 0 1em"><caption style="{CELL};font-weight:600">'
         f"{escape(section.headline)} {_bar(section)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )

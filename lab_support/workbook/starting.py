@@ -20,6 +20,7 @@ from lab_support import __version__
 from lab_support.database import EmbeddedPostgres, masked
 from lab_support.exercises.registry import STEMS
 from lab_support.settings import Settings
+from lab_support.workbook import forgotten_await
 from lab_support.workbook.environment import SettingError, check_urls, likely_typos, read_settings
 from lab_support.workbook.explanations import install_explanations
 from lab_support.workbook.run_folders import renew_run_folder, run_folder
@@ -54,7 +55,7 @@ def start(section: str, *, made_for: str | None = None) -> None:
         folder = renew_run_folder(str(section))
     except (SettingError, OSError) as error:
         raise StartError(str(error)) from None
-    _explain_errors()
+    _prepare_cells()
     _say(" · ".join([f"Section {section}", *_versions(), *_databases(urls)]))
     for line in _notes(made_for, settings, folder):
         _say(f"Note: {line}")
@@ -100,11 +101,12 @@ def _agree(made_for: str, installed: str) -> bool:
     return wanted == installed.split(".")[: len(wanted)]
 
 
-def _explain_errors() -> None:
+def _prepare_cells() -> None:
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is not None:
         install_explanations(shell)
+        forgotten_await.install(shell)
 
 
 def _say(line: str) -> None:

@@ -191,17 +191,17 @@ def test_two_processes_move_one_damaged_file_once(tmp_path: Path) -> None:
     path = tmp_path / "progress.db"
     path.write_text("nonsense " * 100)
     context = multiprocessing.get_context("spawn")
-    ready = context.Barrier(3)
-    names = ["13.1.1", "13.1.2", "13.1.3"]
+    ready = context.Barrier(2)
+    names = ["13.1.1", "13.1.2"]
     workers = [context.Process(target=write_many, args=(path, name, ready)) for name in names]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(LIMIT_S)
 
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert [worker.exitcode for worker in workers] == [0, 0]
     assert len(list(tmp_path.glob("progress.db.corrupt-*"))) == 1
-    assert [record.attempts for record in ProgressStore(path).summary(names).values()] == [20, 20, 20]
+    assert [record.attempts for record in ProgressStore(path).summary(names).values()] == [20, 20]
 
 
 def write_many(path: Path, exercise: str, ready: Barrier) -> None:

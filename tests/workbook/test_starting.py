@@ -243,6 +243,9 @@ def test_start_in_a_kernel_turns_explanations_on_and_cleans_up(surroundings: Pat
             timeout=LIMIT_S,
             output_hook=lambda message: None,
         )
+        unchecked = client.execute_interactive(
+            "check('13.1.1', object)", timeout=LIMIT_S, output_hook=lambda message: None
+        )
         folders = list((surroundings / "home" / "run").iterdir())
         failed = client.execute_interactive(
             "async def total(): pass\ntotal().cents", timeout=LIMIT_S, output_hook=lambda message: None
@@ -255,4 +258,7 @@ def test_start_in_a_kernel_turns_explanations_on_and_cleans_up(surroundings: Pat
     assert began["content"]["status"] == "ok"
     assert len(folders) == 1
     assert failed["content"]["traceback"][0].startswith("What happened: An `async def` function")
+    assert unchecked["content"]["traceback"] == [
+        "✗ Nothing was checked: put `await` in front, as in `await check('13.1.1', object)`."
+    ]
     assert not folders[0].exists()
