@@ -31,6 +31,8 @@ def listen(host: str, port: int) -> socket.socket:
         CannotListenError: The address is taken, not allowed, unknown or not one of this machine.
     """
     try:
+        if not 0 <= port <= 65535:
+            raise OverflowError("a port is a number from 0 to 65535")
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         try:
