@@ -10,12 +10,12 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from lab_support.database import (
     Backend,
-    EmbeddedPostgres,
     build_engine,
     scratch_database,
     session_factory,
@@ -50,16 +50,60 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-async def database_url(
-    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[str]:
-    """Give the URL of an empty database that is gone after the test.
+def database_url(backend: Backend, request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty database, emptied or gone after the test.
 
     A module narrows the choice with `@pytest.mark.parametrize("backend", ["postgresql"])`.
     """
-    await use_server_of(backend, monkeypatch)
-    async with scratch_database(backend, tmp_path) as url:
+    url: str = request.getfixturevalue(f"{backend}_url")
+    return url
+
+
+@pytest.fixture
+async def sqlite_url(tmp_path: Path) -> AsyncIterator[str]:
+    """Give the URL of a SQLite file."""
+    async with scratch_database("sqlite", tmp_path) as url:
         yield url
+
+
+@pytest.fixture
+async def mariadb_url(tmp_path: Path) -> AsyncIterator[str]:
+    """Give the URL of a new MariaDB database; skip or fail where there is no server."""
+    if reason := await _obstacle("mariadb"):
+        missing(reason)
+    async with scratch_database("mariadb", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+async def postgresql_url(postgresql_database: str) -> AsyncIterator[str]:
+    """Give the URL of an empty PostgreSQL database; making one takes a second, emptying it milliseconds."""
+    yield postgresql_database
+    connection = await asyncpg.connect(postgresql_database.replace("+asyncpg", ""))
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def postgresql_database(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """Make this run's PostgreSQL database; skip or fail where there is no server."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "LAB_POSTGRES_URL" not in os.environ:
+            patch.setenv("LAB_POSTGRES_URL", LOCAL_POSTGRES)
+            if await _obstacle("postgresql"):
+                patch.delenv("LAB_POSTGRES_URL")  # the one in the box
+        if reason := await _obstacle("postgresql"):
+            missing(reason)
+        async with scratch_database("postgresql", tmp_path_factory.getbasetemp()) as url:
+            yield url
 
 
 @pytest.fixture
@@ -76,37 +120,16 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     return session_factory(engine)
 
 
-async def use_server_of(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Choose the server for a test, or skip or fail it when there is none; asked once per run."""
-    if backend == "sqlite":
-        return
-    if backend not in _chosen:
-        _chosen[backend] = await _choose(backend)
-    url, reason = _chosen[backend]
-    if reason:
-        missing(reason)
-    if url:
-        monkeypatch.setenv("LAB_POSTGRES_URL", url)
-
-
-_chosen: dict[Backend, tuple[str | None, str | None]] = {}
-
-
-async def _choose(backend: Backend) -> tuple[str | None, str | None]:
-    """Return PostgreSQL's URL where it is not the default one, and why there is no server."""
-    if backend == "postgresql" and "LAB_POSTGRES_URL" not in os.environ:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("LAB_POSTGRES_URL", LOCAL_POSTGRES)
-            if await _obstacle(backend) is None:
-                return LOCAL_POSTGRES, None
-        if not EmbeddedPostgres.available():
-            return None, "there is no PostgreSQL: none at 127.0.0.1:5432, in the box, or in LAB_POSTGRES_URL"
-    return None, await _obstacle(backend)
+_obstacles: dict[tuple[str, str | None], str | None] = {}
 
 
 async def _obstacle(backend: Backend) -> str | None:
-    try:
-        async with scratch_database(backend, Path()):
-            return None
-    except Exception as error:
-        return f"{backend} cannot be used: {error}"
+    """Return why a server cannot be used; None when it can. Each server is asked once per run."""
+    server = (backend, os.environ.get("LAB_POSTGRES_URL"))
+    if server not in _obstacles:
+        try:
+            async with scratch_database(backend, Path()):
+                _obstacles[server] = None
+        except Exception as error:
+            _obstacles[server] = f"{backend} cannot be used: {error}"
+    return _obstacles[server]
