@@ -22,6 +22,7 @@ from typing import Any
 
 from lab_support.notebooks import Cell
 
+LAST_WORDS_S = 2.0
 MODULE = "lab_support.grading.cell_process"
 
 
@@ -49,7 +50,8 @@ class CellProcess:
             env=self._environment,
             start_new_session=True,
         )
-        threading.Thread(target=self._listen, name="cell-events", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="cell-events", daemon=True)
+        self._listener.start()
         with contextlib.suppress(BrokenPipeError), self._process.stdin as job:  # type: ignore[union-attr]
             job.write(self._job.encode())
         return self
@@ -63,6 +65,7 @@ class CellProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
+        self._listener.join(LAST_WORDS_S)
         self._errors.close()
 
     def next_event(self, timeout_s: float) -> dict[str, Any] | None:
@@ -100,8 +103,8 @@ class CellProcess:
 
     def _listen(self) -> None:
         stdout = self._process.stdout
-        if stdout is not None:
-            for line in stdout:
+        with stdout or contextlib.nullcontext(()) as lines:
+            for line in lines:
                 with contextlib.suppress(ValueError):
                     event = json.loads(line)
                     if isinstance(event, dict):

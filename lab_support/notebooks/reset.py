@@ -7,6 +7,7 @@ Section:
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -87,6 +88,8 @@ def _keep_copy(work: Path, now: datetime) -> Path:
     try:
         shutil.copy2(work, kept)
     except OSError as error:
+        with suppress(OSError):
+            kept.unlink()
         reason = error.strerror or str(error)
         raise NotebookError(
             kept, f"could not be written ({reason}), so nothing was reset. Free space there."

@@ -17,6 +17,9 @@ from typing import Any
 
 from lab_support.notebooks.reading import NotebookError
 
+AS_JSON_ESCAPE = "backslashreplace"
+"""What UTF-8 cannot hold (half a surrogate pair) is written as JSON's own escape."""
+
 
 def notebook_text(content: Mapping[str, Any]) -> str:
     """Return a notebook as Jupyter itself would save it: sorted keys, sources line by line."""
@@ -44,7 +47,7 @@ def write_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
         unfinished = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors=AS_JSON_ESCAPE, newline="\n") as file:
             file.write(text)
         unfinished.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         unfinished.replace(path)
