@@ -102,6 +102,8 @@ def test_student_sees_two_lines_and_own_frames(kernel: Kernel) -> None:
     assert second.startswith("What to do:    Set `expire_on_commit=False`")
     assert re.search(r"Cell In\[\d+\], line 8\n----> 8 await place_order\(\)", run.shown)
     assert re.search(r"Cell In\[\d+\], line 6, in place_order\n----> 6 return order\.id", run.shown)
+    assert rest[-2].startswith("MissingGreenlet: greenlet_spawn has not been called")
+    assert rest[-2].endswith("Was IO attempted in an unexpected place?")
     assert "site-packages" not in run.shown
     assert len(rest) <= 12
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 TYPE_PREFIX = re.compile(r"^<class '[^']*'>: ")
+BACKGROUND = re.compile(r" *\(Background on this error at:.*")
 LONGEST_REASON = 160
 
 Words = Mapping[str, str]
@@ -68,10 +69,10 @@ def own_message(error: BaseException) -> str:
 
 def reason_of(message: str) -> str:
     """Return the message's first line, cut to a readable length and ended with a full stop."""
-    line = (message.strip().splitlines() or ["no reason given"])[0]
+    line = BACKGROUND.sub("", (message.strip().splitlines() or ["no reason given"])[0])
     if len(line) > LONGEST_REASON:
         line = line[: LONGEST_REASON - 1] + "…"
-    return line if line.endswith((".", "…")) else f"{line}."
+    return line if line.endswith((".", "…", "?")) else f"{line}."
 
 
 def sqlite_code(error: BaseException) -> str:
