@@ -103,6 +103,18 @@ class PostgresCluster:
         except EmbeddedPostgresError:
             self._clear_the_way()
             self._start_once()
+        self._drop_leftovers()
+
+    def _drop_leftovers(self) -> None:
+        """Just after a start nobody uses a scratch database: those that are there were left by the killed."""
+        found = self._psql("SELECT datname FROM pg_database WHERE datname LIKE 'scratch\\_%'")
+        if names := found.stdout.split():
+            self._psql(*(f'DROP DATABASE "{name}"' for name in names))
+
+    def _psql(self, *commands: str) -> subprocess.CompletedProcess[str]:
+        host, port = ("127.0.0.1", self._port()) if WINDOWS else (self._sockets, _PORT)
+        options = [argument for command in commands for argument in ("-c", command)]
+        return self._run("psql", "-XAtq", "-h", str(host), "-p", str(port), "-U", _SUPERUSER, *options)
 
     def stop(self) -> None:
         """Stop the server, ending open sessions; nothing happens when none runs."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = "lab-postgres"
+_NOTE = "home"  # in a folder elsewhere: the path of the home that it stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,22 @@ def home_it_can_enter(home: Path) -> Path:
     """Return the folder itself, or one under the system's temporary folder when others may not enter it."""
     if _open_to_others(home):
         return home
-    return folder_elsewhere(home)
+    folder = folder_elsewhere(home)
+    note = folder / _NOTE
+    if not note.exists():
+        _remove_orphans()
+        note.write_text(str(home), encoding="utf-8")
+    return folder
+
+
+def _remove_orphans() -> None:
+    """Remove the clusters of homes that are gone, unless a server still runs on them."""
+    for note in Path(tempfile.gettempdir()).glob(f"lab-postgres-{number()}-*/{_NOTE}"):
+        folder = note.parent
+        if folder.stat().st_uid != number() or runs_on(folder / "data"):
+            continue
+        if not Path(note.read_text("utf-8")).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def programs_it_can_run(programs: Path, home: Path) -> Path:

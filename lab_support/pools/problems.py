@@ -7,6 +7,7 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -50,5 +51,5 @@ def problem(
         body["detail"] = detail
     if instance is not None:
         body["instance"] = instance
-    content = jsonable_encoder(body | extensions)
+    content = jsonable_encoder(body | extensions, custom_encoder={Decimal: str})  # money is never a float
     return JSONResponse(content, status, headers=dict(headers or {}), media_type=PROBLEM_JSON)
