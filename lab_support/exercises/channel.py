@@ -18,7 +18,7 @@ from lab_support.exercises.model import Exercise
 from lab_support.exercises.own_loop import TimeIsUp
 from lab_support.exercises.story import Answer, StudentError
 from lab_support.exercises.student_code import error_chain, means_not_attempted, student_frame
-from lab_support.exercises.verdict import StudentFrame
+from lab_support.student_frames import StudentFrame
 
 
 class InProcessChannel:

@@ -19,7 +19,8 @@ from sqlalchemy import Executable, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.exercises.model import Seen
-from lab_support.exercises.verdict import Cost, StudentFrame
+from lab_support.exercises.verdict import Cost
+from lab_support.student_frames import StudentFrame
 
 SHOWN_CHARACTERS = 240
 

@@ -6,18 +6,10 @@ Section:
 
 from __future__ import annotations
 
-import linecache
-import sysconfig
+import traceback
 from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
 
-from lab_support.exercises.verdict import StudentFrame
-
-_LIBRARIES = tuple(
-    {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
-    | {str(Path(__file__).resolve().parents[1])}
-)
+from lab_support.student_frames import StudentFrame, is_own, student_frames
 
 
 def error_chain(error: BaseException) -> Iterator[BaseException]:
@@ -37,11 +29,9 @@ def error_chain(error: BaseException) -> Iterator[BaseException]:
 def student_frame(error: BaseException) -> StudentFrame | None:
     """Return the innermost frame of the student's own code in the error's traceback, or None."""
     for one in error_chain(error):
-        frames = [
-            frame for frame in _frames(one.__traceback__) if _is_students(frame.tb_frame.f_code.co_filename)
-        ]
+        frames = student_frames(one.__traceback__)
         if frames:
-            return _describe(frames[-1])
+            return frames[-1]
     return None
 
 
@@ -49,22 +39,6 @@ def means_not_attempted(error: BaseException) -> bool:
     """Whether the error is a starter's own `raise NotImplementedError`, raised by the student's code itself."""
     for one in error_chain(error):
         if isinstance(one, NotImplementedError):
-            frames = list(_frames(one.__traceback__))
-            return bool(frames) and _is_students(frames[-1].tb_frame.f_code.co_filename)
+            frames = [frame for frame, _ in traceback.walk_tb(one.__traceback__)]
+            return bool(frames) and is_own(frames[-1].f_code.co_filename)
     return False
-
-
-def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
-    while traceback is not None:
-        yield traceback
-        traceback = traceback.tb_next
-
-
-def _is_students(filename: str) -> bool:
-    return not filename.startswith((*_LIBRARIES, "<frozen", "<string>"))
-
-
-def _describe(traceback: TracebackType) -> StudentFrame:
-    code = traceback.tb_frame.f_code
-    source = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
-    return StudentFrame(where=code.co_name, line=traceback.tb_lineno, source=source)

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from lab_support.student_frames import StudentFrame
+
 
 class State(StrEnum):
     """What a check can say of a student's work."""
@@ -35,15 +37,6 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         """Sum two costs."""
         return Cost(self.statements + other.statements, self.commits + other.commits, self.ms + other.ms)
-
-
-@dataclass(frozen=True, slots=True)
-class StudentFrame:
-    """The line of the student's own code where an error came from."""
-
-    where: str
-    line: int
-    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab_support.exercises import CaseResult, Cost, Exercise, State, Verdict
-from lab_support.exercises.verdict import LikelyCause, StudentFrame
+from lab_support.exercises.verdict import LikelyCause
+from lab_support.student_frames import StudentFrame
 
 MISSING = "check cell missing"
 NOT_RUN = "check did not run"

@@ -5,12 +5,12 @@ May import `exercises` and everything below it.
 
 from lab_support.workbook.checking import CheckFailed, CheckMisusedError, check
 from lab_support.workbook.claims import claim
-from lab_support.workbook.explanations import explain_error
+from lab_support.workbook.explanations import explain, explain_error
 from lab_support.workbook.hints import hint, solution
 from lab_support.workbook.progress import progress
 from lab_support.workbook.starting import run_folder, start
 
 __all__ = [
-    "CheckFailed", "CheckMisusedError", "check", "claim", "explain_error", "hint", "progress", "run_folder",
+    "CheckFailed", "CheckMisusedError", "check", "claim", "explain", "explain_error", "hint", "progress", "run_folder",
     "solution", "start",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lab_support.exercises.verdict import CaseResult, State, Verdict
+from lab_support.student_frames import StudentFrame
 
 WIDTH = 100
 LABEL = 11
@@ -19,7 +20,7 @@ MARKS = {
     State.PASSED: "✓",
     State.FAILED: "✗",
     State.ERROR: "✗",
-    State.TIMED_OUT: "⏱",
+    State.TIMED_OUT: "◔",
     State.NOT_ATTEMPTED: "○",
 }
 BOLD, DIM, RED, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
@@ -64,7 +65,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "Expected", case.expected
     yield "Observed", case.observed
     if case.frame is not None:
-        yield "Your code", f"{case.frame.where}, line {case.frame.line}: {case.frame.source}"
+        yield "Your code", _place(case.frame)
     if verdict.cause is not None:
         yield "Likely", verdict.cause.reply
     if case.engine != "sqlite":
@@ -84,6 +85,11 @@ def _row(label: str, text: str, *, colour: bool) -> Iterator[str]:
         for line in textwrap.wrap(paragraph, WIDTH - LABEL - 2, drop_whitespace=False) or [""]:
             yield (f"  {shown}" if first else pad) + line.rstrip()
             first = False
+
+
+def _place(frame: StudentFrame) -> str:
+    inside = f", in {frame.function}" if frame.function else ""
+    return f"{frame.place}, line {frame.line}{inside}: {frame.source}".rstrip(": ")
 
 
 def _timeline(case: CaseResult) -> Iterator[str]:

@@ -48,7 +48,7 @@ class PendingCheck:
     def __init__(self, exercise: Exercise, objects: tuple[object, ...]) -> None:
         self._exercise, self._objects, self._awaited = exercise, objects, False
 
-    def __await__(self) -> Generator[Any, None, Verdict]:
+    def __await__(self) -> Generator[Any, None, None]:
         """Judge, record, and print the verdict.
 
         Raises:
@@ -57,13 +57,12 @@ class PendingCheck:
         self._awaited = True
         return self._run().__await__()
 
-    async def _run(self) -> Verdict:
+    async def _run(self) -> None:
         verdict = judge(self._exercise, dict(zip(self._exercise.student_writes, self._objects, strict=True)))
         record(verdict)
         if not verdict.passed:
             raise CheckFailed(verdict) from None
         print(card(verdict))  # noqa: T201 - the cell's answer
-        return verdict
 
     def __repr__(self) -> str:
         """Say that nothing was checked."""

@@ -49,11 +49,11 @@ def run_check(search):
 
 def test_passed_check_prints_its_cost(capsys, store):
     """One line: what passed, statements, commits, milliseconds."""
-    verdict = run_check(right_search)
+    run_check(right_search)
 
     line = capsys.readouterr().out.strip()
     assert line.startswith("✓ 13.1.5 A safe search — passed: 3 scenarios")
-    assert f"{verdict.cost.statements} statements" in line
+    assert "11 statements" in line
     assert line.endswith(" ms")
     assert store.passed("13.1.5")
 

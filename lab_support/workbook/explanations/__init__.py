@@ -4,8 +4,8 @@
 reader's own lines, `kernel.py` shows all of it in a notebook. Imports nothing but the standard library.
 """
 
+from lab_support.student_frames import StudentFrame, student_frames
 from lab_support.workbook.explanations.chain import Explanation, explain_error
-from lab_support.workbook.explanations.frames import StudentFrame, student_frames
 from lab_support.workbook.explanations.kernel import explain, explanation_lines, install_explanations
 from lab_support.workbook.explanations.known import KNOWN_ERRORS, KnownError
 

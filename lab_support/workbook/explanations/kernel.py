@@ -8,8 +8,8 @@ import warnings
 from types import TracebackType
 from typing import Any, TextIO
 
+from lab_support.student_frames import StudentFrame, student_frames
 from lab_support.workbook.explanations.chain import Explanation, explain_error
-from lab_support.workbook.explanations.frames import StudentFrame, student_frames
 from lab_support.workbook.explanations.matching import own_message, reason_of
 
 MOST_FRAMES = 4

@@ -1,4 +1,8 @@
-"""The reader's own lines in a traceback: not Python's, a library's or the workbook's."""
+"""The reader's own lines in a traceback: not Python's, a library's or the workbook's.
+
+Section:
+    All sections; used by the explanations of errors and by the judge's cards.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from types import FrameType, TracebackType
 
 from lab_support import __file__ as _package_file
 
+OWN_NAMES = ("<ipython-input", "<dynamic-code>")  # the second is cloudpickle's, in a fresh process
 LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -41,7 +46,7 @@ class StudentFrame:
 def student_frames(trace: TracebackType | None) -> list[StudentFrame]:
     """Return the reader's own frames, outermost first."""
     return [
-        _frame(frame, line) for frame, line in traceback.walk_tb(trace) if _is_own(frame.f_code.co_filename)
+        _frame(frame, line) for frame, line in traceback.walk_tb(trace) if is_own(frame.f_code.co_filename)
     ]
 
 
@@ -54,8 +59,9 @@ def _frame(frame: FrameType, line: int) -> StudentFrame:
 
 
 @lru_cache(maxsize=512)
-def _is_own(filename: str) -> bool:
-    if filename.startswith("<") and not filename.startswith("<ipython-input"):
+def is_own(filename: str) -> bool:
+    """Whether code from this file is the reader's."""
+    if filename.startswith("<") and not filename.startswith(OWN_NAMES):
         return False
     path = Path(filename)
     if any(folder in path.parts for folder in LIBRARY_FOLDERS):
@@ -70,6 +76,8 @@ def _foreign_folders() -> tuple[Path, ...]:
 
 
 def _place(filename: str) -> str:
+    if filename == OWN_NAMES[1]:
+        return "your code"
     for naming in _cell_names():
         named = naming(filename)
         if named:
