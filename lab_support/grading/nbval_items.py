@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,8 @@ class CheckCounter:
             lines = self._ledger_of(item.parent).new_lines()
             ran = CellRun(str(item.cell.get("id", "")), report.outcome, tuple(lines))
             self._runs_of(item.parent).append(ran)
+            if report.failed and lines:
+                report.longrepr = f"{_headline(lines[-1])}\n{report.longrepr}"
         return report
 
     def pytest_unconfigure(self) -> None:
@@ -140,6 +142,11 @@ class UnreadableNotebook(pytest.File):
 def _unreadable(file: IPyNbFile, error: NotebookError) -> UnreadableNotebook:
     node: UnreadableNotebook = UnreadableNotebook.from_parent(file.parent, path=file.path, problem=str(error))
     return node
+
+
+def _headline(verdict: Mapping[str, Any]) -> str:
+    """Return what pytest's summary shows of a failed check."""
+    return f"{verdict['exercise']} {verdict.get('state')}: {verdict.get('title')}"
 
 
 def _restore(before: str | None) -> None:
