@@ -3,92 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import stat
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-
-# Answers the questions that the scripts ask of a Python; `-m venv` makes a copy of itself in .venv/bin.
-FAKE_PYTHON = """#!/bin/sh
-echo "${0##*/} $*" >> "$DIARY"
-case "$1 $2" in
-    "-c import sys; sys.exit"*) exit "${FAKE_TOO_OLD:-0}" ;;
-    "-c import ensurepip"*) exit "${FAKE_NO_VENV:-0}" ;;
-    "-c import sys; print"*) echo "${FAKE_VERSION:-3.11}" ;;
-    "-m venv")
-        mkdir -p "$3/bin" && cp "$0" "$3/bin/python"
-        echo "version = ${FAKE_VERSION:-3.11}.9" > "$3/pyvenv.cfg" ;;
-    "-m pip")
-        case "$*" in *install*) exit "${FAKE_PIP_STATUS:-0}" ;; esac ;;
-esac
-"""
-
-
-@dataclass
-class Workbook:
-    folder: Path
-    programs: Path
-    diary: Path
-
-    def make(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {"PATH": f"{self.programs}", "DIARY": str(self.diary), "LC_ALL": "C.UTF-8", **environment}
-        return subprocess.run(  # noqa: S603
-            ["make", *words],  # noqa: S607
-            cwd=self.folder,
-            env=clean,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-
-    def done(self, what: str) -> int:
-        return sum(what in line for line in self.diary.read_text().splitlines()) if self.diary.exists() else 0
-
-
-@pytest.fixture
-def workbook(tmp_path: Path) -> Workbook:
-    if not shutil.which("make"):
-        pytest.skip("make is not installed")
-    folder = tmp_path / "Übung mit Leerzeichen, l'été"
-    shutil.copytree(ROOT / "scripts", folder / "scripts")
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, folder)
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for tool in (
-        "make",
-        "sh",
-        "sed",
-        "awk",
-        "cat",
-        "cksum",
-        "grep",
-        "head",
-        "id",
-        "mkdir",
-        "cp",
-        "rm",
-        "find",
-    ):
-        (programs / tool).symlink_to(shutil.which(tool) or pytest.skip(f"{tool} is not installed"))
-    return Workbook(folder, programs, tmp_path / "diary")
-
-
-@pytest.fixture
-def python3(workbook: Workbook) -> Path:
-    return add_python(workbook, "python3")
-
-
-def add_python(workbook: Workbook, name: str, text: str = FAKE_PYTHON) -> Path:
-    python = workbook.programs / name
-    python.write_text(text)
-    python.chmod(python.stat().st_mode | stat.S_IXUSR)
-    return python
+from stand_in import FAKE_PYTHON, Workbook, add_python
 
 
 def test_first_call_installs_the_package_with_its_pins(workbook: Workbook, python3: Path) -> None:
