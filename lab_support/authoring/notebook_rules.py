@@ -7,6 +7,7 @@ Section:
 from __future__ import annotations
 
 import copy
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +65,9 @@ def _common(notebook: Notebook, shown: str) -> Iterator[Finding]:
     for cell in notebook.code():
         yield from _length_findings(cell, f"{shown}, cell {cell.id}")
     try:
-        nbformat.validate(copy.deepcopy(notebook.content))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about ids, which have findings of their own
+            nbformat.validate(copy.deepcopy(notebook.content))
     except nbformat.ValidationError as error:
         broken = str(error).splitlines()[0]
         yield Finding(shown, f"it breaks Jupyter's own rules: {broken}", "Open and save it in JupyterLab.")
