@@ -9,7 +9,7 @@ import pytest
 from stand_in import Workbook, add_python
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = "awk cat cksum cp find grep head id make mkdir mktemp printf rm sed sh tail tee"
+TOOLS = "awk cat cksum cp dirname find grep head id make mkdir mktemp printf rm sed sh tail tee"
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def workbook(tmp_path: Path) -> Workbook:
     if not shutil.which("make"):
         pytest.skip("make is not installed")
     folder = tmp_path / "Übung mit Leerzeichen, l'été"
-    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    for name in ("scripts", ".ci"):
+        shutil.copytree(ROOT / name, folder / name)
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
     programs = tmp_path / "programs"

@@ -30,15 +30,11 @@ class Workbook:
     diary: Path
 
     def make(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run("make", *words, cwd=self.folder, **environment)
+
+    def run(self, *command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {"PATH": f"{self.programs}", "DIARY": str(self.diary), "LC_ALL": "C.UTF-8", **environment}
-        return subprocess.run(  # noqa: S603
-            ["make", *words],  # noqa: S607
-            cwd=self.folder,
-            env=clean,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
+        return subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, timeout=20)
 
     def done(self, what: str) -> int:
         return sum(what in line for line in self.diary.read_text().splitlines()) if self.diary.exists() else 0

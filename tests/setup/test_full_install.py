@@ -28,7 +28,7 @@ pytestmark = pytest.mark.torture
 def fits(python: str) -> bool:
     question = "import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))"
     try:
-        return subprocess.run([python, "-c", question], capture_output=True).returncode == 0  # noqa: S603
+        return subprocess.run([python, "-c", question], capture_output=True).returncode == 0
     except OSError:
         return False
 
@@ -55,7 +55,7 @@ class Server:
             key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "MAKEFLAGS")
         }
         started = time.perf_counter()
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             command,
             cwd=folder,
             env=environment,

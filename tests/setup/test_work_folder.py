@@ -120,8 +120,7 @@ def test_script_needs_the_standard_library_only(workbook: Path) -> None:
 
     command = [sys.executable, "-I", "-S", script]
     first, second = (
-        subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)  # noqa: S603
-        for _ in range(2)
+        subprocess.run(command, cwd="/", capture_output=True, text=True, check=True) for _ in range(2)
     )
 
     assert "2 lab(s) copied" in first.stdout
