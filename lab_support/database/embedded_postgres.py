@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import importlib.util
 import os
+import secrets
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -95,7 +96,8 @@ class _Ownership:
         self.cluster = PostgresCluster(home, programs)
         self._owners = self.cluster.home / "owners"
         self._owners.mkdir(exist_ok=True)
-        self._mark = self._owners / str(os.getpid())
+        # The token: in containers two owners can have the same number.
+        self._mark = self._owners / f"{os.getpid()}-{secrets.token_hex(4)}"
         self._handle: int | None = None
 
     def alone(self) -> AbstractContextManager[None]:

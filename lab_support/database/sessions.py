@@ -37,8 +37,16 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     write (POST, PUT, PATCH, DELETE) begin as writers on SQLite; GET and HEAD never wait for one.
 
     The factory is looked up in `request.app.state.sessions`, so a mounted application uses its own.
+
+    Raises:
+        RuntimeError: The application has no session factory.
     """
-    sessions: async_sessionmaker[AsyncSession] = request.app.state.sessions
+    sessions: async_sessionmaker[AsyncSession] | None = getattr(request.app.state, "sessions", None)
+    if sessions is None:
+        raise RuntimeError(
+            f"The application '{request.app.title}' has no session factory. In its lifespan set "
+            "app.state.sessions = session_factory(engine), and see that the lifespan is run."
+        )
     reads = request.method in _METHODS_THAT_ONLY_READ
     async with sessions() if reads else writing_session(sessions) as session:
         yield session

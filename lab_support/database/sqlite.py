@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.util import await_only
 
+from lab_support.database.urls import cannot_connect
 from lab_support.pools.settings import Timeouts
 
 BEGIN_OPTION: Final = "sqlite_begin"
@@ -50,25 +51,33 @@ async def _connect(*arguments: Any, **named: Any) -> aiosqlite.Connection:
 
 def make_honest(engine: Engine, timeouts: Timeouts) -> None:
     """Give a SQLite engine explicit transactions, WAL, foreign keys and time limits."""
-    event.listen(engine, "connect", _configure(timeouts))
+    event.listen(engine, "connect", _configure(engine, timeouts))
     event.listen(engine, "begin", _begin)
     event.listen(engine, "before_cursor_execute", _start_clock(timeouts.statement_s))
     event.listen(engine, "after_cursor_execute", _stop_clock)
 
 
-def _configure(timeouts: Timeouts) -> Callable[[DBAPIConnection, Any], None]:
+def _configure(engine: Engine, timeouts: Timeouts) -> Callable[[DBAPIConnection, Any], None]:
     def on_connect(connection: DBAPIConnection, record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(timeouts.lock_s * 1000)}")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.close()
+        try:
+            _set_pragmas(connection, timeouts)
+        except Exception as error:  # no database, or no place to write in
+            connection.close()
+            raise cannot_connect(engine.url, error) from error
         deadline = record.info["deadline"] = Deadline()
         driver = connection.driver_connection
         await_only(driver.set_progress_handler(deadline.passed, _STEPS_BETWEEN_LOOKS))
 
     return on_connect
+
+
+def _set_pragmas(connection: DBAPIConnection, timeouts: Timeouts) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(timeouts.lock_s * 1000)}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
 
 
 class Deadline:

@@ -59,7 +59,7 @@ def owner(home: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     with ExitStack() as running:
 
         def start() -> subprocess.Popen[str]:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 [sys.executable, "-c", OWNER, str(home)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -234,6 +234,18 @@ async def test_missing_folder_of_a_file_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
 
 
+async def test_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    """Somebody's text file is neither used nor changed, and its connection is closed."""
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database" * 100)
+    async with engine_on(f"sqlite:///{file}") as engine:
+        for _ in range(2):
+            with pytest.raises(DatabaseUnreachableError, match="file is not a database"):
+                await check_connection(engine)
+
+    assert file.read_text() == "not a database" * 100
+
+
 def test_building_an_engine_connects_nowhere() -> None:
     """A server that is not there is noticed by the first query, not by the import."""
     assert build_engine(f"postgresql://me@127.0.0.1:{closed_port()}/shop").pool.checkedin() == 0

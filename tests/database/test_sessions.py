@@ -192,3 +192,16 @@ async def test_postgresql_loses_an_update_without_a_lock(
             await session.commit()
 
     assert await value_of_counter(sessions) == 1
+
+
+async def test_application_without_a_factory_is_told_what_to_do() -> None:
+    """The usual cause is a lifespan that nobody ran."""
+    app = FastAPI(title="Forgetful")
+
+    @app.get("/")
+    async def root(session: SessionOfRequest) -> None:
+        raise AssertionError(session)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lab") as client:
+        with pytest.raises(RuntimeError, match=r"'Forgetful' has no session factory.*lifespan is run"):
+            await client.get("/")
