@@ -44,7 +44,9 @@ def main() -> int:
 
 
 def _table(found: list[Ratio]) -> Table:
-    table = Table("what", "median", "min", "max", "limit", "", title="Ratios of one run (ours : the plain thing)")
+    table = Table(
+        "what", "median", "min", "max", "limit", "", title="Ratios of one run (ours : the plain thing)"
+    )
     for one in found:
         limit = "reported" if one.limit is None else f"≤ {one.limit:.2f}"
         sign = "" if one.limit is None else "✓" if one.holds else "✗ over"

@@ -16,8 +16,8 @@ from lab_support.database import build_engine, scratch_database
 from lab_support.exercises import Exercise, judge, load_all
 from lab_support.exercises.attempt import POOL, TIMEOUTS, Attempt
 from lab_support.exercises.channel import InProcessChannel
-from lab_support.exercises.story import Answer, Story
 from lab_support.exercises.registry import STEMS
+from lab_support.exercises.story import Answer, Story
 from lab_support.settings import workbook_root
 
 
@@ -50,7 +50,7 @@ async def _scenarios_alone(exercise: Exercise, objects: Mapping[str, object]) ->
                 judges, students = build_engine(url), build_engine(url, pool=POOL, timeouts=TIMEOUTS)
                 try:
                     attempt = _BareAttempt(objects, students)
-                    channel = _BareChannel(exercise, attempt, objects, url)
+                    channel = _BareChannel(exercise, attempt, objects, url, Path(folder))
                     await scenario.tell(Story(judges, channel, random.Random(1)))
                 finally:
                     await judges.dispose()

@@ -27,7 +27,9 @@ class Ratio:
         return self.limit is None or self.median <= self.limit
 
 
-async def compare(what: str, ours: Work, plain: Work, *, limit: float | None, pairs: int = 15, each: int = 1) -> Ratio:
+async def compare(
+    what: str, ours: Work, plain: Work, *, limit: float | None, pairs: int = 15, each: int = 1
+) -> Ratio:
     """Time `ours` and `plain` in turn, `each` calls at a time, and return the ratio of the pairs.
 
     Every pair is measured within the same moment, so that a machine that drifts does not matter. One pair warms up.

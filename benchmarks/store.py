@@ -85,4 +85,8 @@ async def http_beside_service() -> list[Ratio]:
             async with sessions() as session:
                 product_read(await ProductService(session).get(number)).model_dump_json()
 
-        return [await compare("GET in process : service call with its DTO", over_http, by_service, limit=2.5, each=50)]
+        return [
+            await compare(
+                "GET in process : service call with its DTO", over_http, by_service, limit=2.5, each=50
+            )
+        ]

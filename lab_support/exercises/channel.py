@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lab_support.exercises.attempt import Attempt
@@ -17,15 +18,18 @@ from lab_support.exercises.fresh_process import FreshProcess
 from lab_support.exercises.model import Exercise
 from lab_support.exercises.own_loop import TimeIsUp
 from lab_support.exercises.story import Answer, StudentError
-from lab_support.exercises.student_code import error_chain, means_not_attempted, student_frame
+from lab_support.exercises.student_code import error_chain, means_not_attempted, one_line, student_frame
 from lab_support.student_frames import StudentFrame
 
 
 class InProcessChannel:
     """Performs acts on this very loop: the channel of a notebook."""
 
-    def __init__(self, exercise: Exercise, attempt: Attempt, objects: Mapping[str, object], url: str) -> None:
-        self._exercise, self._attempt, self._objects, self._url = exercise, attempt, objects, url
+    def __init__(
+        self, exercise: Exercise, attempt: Attempt, objects: Mapping[str, object], url: str, folder: Path
+    ) -> None:
+        self._exercise, self._attempt, self._objects = exercise, attempt, objects
+        self._url, self._folder = url, folder
         self._fresh: list[FreshProcess] = []
 
     async def call(self, act: str, inputs: Mapping[str, Any], *, fresh_process: bool = False) -> Answer:
@@ -33,7 +37,7 @@ class InProcessChannel:
         sent = json.loads(json.dumps(inputs))
         if not fresh_process:
             return await perform(self._exercise.acts[act], self._attempt, sent)
-        with FreshProcess(self._exercise.id, act, self._objects, self._url) as process:
+        with FreshProcess(self._exercise.id, act, self._objects, self._url, self._folder) as process:
             self._fresh.append(process)
             return answer_from_json(await process.ask(sent))
 
@@ -68,9 +72,7 @@ async def perform(act: Callable[..., Awaitable[Any]], attempt: Attempt, inputs: 
 def describe_error(raised: BaseException) -> StudentError:
     """Turn an error into data: its types, its text without SQL, and the student's line."""
     types = tuple(type(one).__name__ for one in error_chain(raised))
-    said = str(getattr(raised, "orig", None) or raised).strip().split("\n", 1)[0]
-    shown = f"{type(raised).__name__}: {said}" if said else type(raised).__name__
-    return StudentError(types, shown[:400], student_frame(raised), means_not_attempted(raised))
+    return StudentError(types, one_line(raised), student_frame(raised), means_not_attempted(raised))
 
 
 def answer_from_json(answer: Mapping[str, Any]) -> Answer:

@@ -14,10 +14,12 @@ import json
 import multiprocessing
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,14 +30,16 @@ _context: Any = multiprocessing.get_context(METHOD)
 
 
 class FreshProcess:
-    """A process for one act; killed when the block is left, whatever it does.
+    """A process for one act, in a new folder below `folder`; killed when the block is left, whatever it does.
 
     Raises:
         FreshProcessError: The student's object cannot leave this process, or the process ended without an answer.
     """
 
-    def __init__(self, exercise_id: str, act: str, objects: Mapping[str, object], url: str) -> None:
-        self._work = (exercise_id, act, _pack(objects), url)
+    def __init__(
+        self, exercise_id: str, act: str, objects: Mapping[str, object], url: str, folder: Path
+    ) -> None:
+        self._work = (exercise_id, act, _pack(objects), url, str(folder))
 
     def __enter__(self) -> FreshProcess:
         """Start the process."""
@@ -117,7 +121,7 @@ async def _readable(connection: Connection) -> None:
         loop.remove_reader(connection.fileno())
 
 
-def _serve(connection: Connection, exercise_id: str, act: str, packed: bytes, url: str) -> None:
+def _serve(connection: Connection, exercise_id: str, act: str, packed: bytes, url: str, folder: str) -> None:
     """Perform one act in this process and answer in JSON."""
     from lab_support.exercises.attempt import attempt_on
     from lab_support.exercises.channel import describe_error, perform
@@ -130,6 +134,7 @@ def _serve(connection: Connection, exercise_id: str, act: str, packed: bytes, ur
         async with attempt_on(url, objects) as attempt:
             return await perform(find(exercise_id).acts[act], attempt, inputs)
 
+    os.chdir(tempfile.mkdtemp(dir=folder))
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         try:
             answer = asyncio.run(work())

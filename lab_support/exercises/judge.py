@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from lab_support.database import EmbeddedPostgres, build_engine, scratch_database
 from lab_support.exercises.attempt import OpenConnections, attempt_on
 from lab_support.exercises.channel import InProcessChannel
@@ -24,8 +26,12 @@ from lab_support.exercises.model import Exercise, Scenario, Seen
 from lab_support.exercises.output import captured_output
 from lab_support.exercises.own_loop import LoopStoppedError, TimeIsUp, run_on_own_loop
 from lab_support.exercises.story import Story, StudentCodeRaised, Unmet
+from lab_support.exercises.student_code import one_line
 from lab_support.exercises.verdict import CaseResult, Cost, LikelyCause, State, Verdict
 from lab_support.settings import get_settings
+
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
+"""What a story runs into when it reads an answer of an unexpected form."""
 
 FIRST_SEED = 1301
 """The seed that comes first wherever a check runs; every stored wrong answer is caught under it."""
@@ -114,7 +120,7 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         judges_engine = build_engine(url)
         opened.push_async_callback(judges_engine.dispose)
         attempt = await opened.enter_async_context(attempt_on(url, run.objects))
-        channel = InProcessChannel(run.exercise, attempt, run.objects, url)
+        channel = InProcessChannel(run.exercise, attempt, run.objects, url, run.folder)
         run.cuts.append(channel.cut)
         seeded = random.Random(f"{run.seed}/{run.exercise.id}/{scenario.title}")  # noqa: S311
         run.story = Story(judges_engine, channel, seeded, run.seen)
@@ -125,10 +131,19 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         except StudentCodeRaised as raised:
             error = raised.error
             if error.not_attempted:
-                return _not_attempted(run.exercise, run.exercise.student_writes[0])
+                blank = error.frame.function if error.frame else ""
+                return _not_attempted(run.exercise, blank or run.exercise.student_writes[0])
             return _case(run, State.ERROR, error.text, frame=error.frame)
         except FreshProcessError as error:
             return _case(run, State.ERROR, str(error))
+        except SQLAlchemyError as refused:
+            return _case(
+                run, State.FAILED, f"Your tables do not take what the shop does: {one_line(refused)}"
+            )
+        except MALFORMED as error:
+            return _case(
+                run, State.FAILED, f"The answer does not have the form that was asked for ({error!r})."
+            )
         return _case(run, State.PASSED, "")
     raise AssertionError("unreachable: the stack swallows nothing")
 

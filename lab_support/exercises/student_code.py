@@ -42,3 +42,9 @@ def means_not_attempted(error: BaseException) -> bool:
             frames = [frame for frame, _ in traceback.walk_tb(one.__traceback__)]
             return bool(frames) and is_own(frames[-1].f_code.co_filename)
     return False
+
+
+def one_line(error: BaseException) -> str:
+    """Say an error in one line: its type, and its text without SQL or parameters."""
+    said = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
+    return f"{type(error).__name__}: {said}"[:400] if said else type(error).__name__

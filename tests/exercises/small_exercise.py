@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import MetaData, Table, Column, Integer, String, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, select
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
@@ -24,7 +24,9 @@ def keep_a_note(*, limit_s: float = 5.0, on: str = "sqlite") -> Exercise:
         witness="rows",
         hints=("a", "b", "c"),
         misconceptions=(
-            Misconception("forgets-to-commit", "You believe that flush keeps rows.", lambda seen: seen.rows == 0),
+            Misconception(
+                "forgets-to-commit", "You believe that flush keeps rows.", lambda seen: seen.rows == 0
+            ),
         ),
         limit_s=limit_s,
     )

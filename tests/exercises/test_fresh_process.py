@@ -72,7 +72,9 @@ def test_killed_process_is_noticed(tmp_path):
         await asyncio.Event().wait()
 
     async def ask():
-        with FreshProcess("13.1.6", "run_test", {"a_test": a_test}, f"sqlite+aiosqlite:///{tmp_path}/a.db") as one:
+        with FreshProcess(
+            "13.1.6", "run_test", {"a_test": a_test}, f"sqlite+aiosqlite:///{tmp_path}/a.db", tmp_path
+        ) as one:
             asking = asyncio.create_task(one.ask({"fault": ""}))
             await asyncio.sleep(0)
             os.kill(one._process.pid, signal.SIGKILL)

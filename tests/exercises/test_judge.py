@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import subprocess
 import sys
 import threading
 import time
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text
-from tests.exercises.small_exercise import keep_a_note, notes
 
 from lab_support.exercises import State, Verdict, judge
+from tests.exercises.small_exercise import keep_a_note, notes
 
 
 async def keep_well(session, word):
@@ -92,7 +92,9 @@ def test_an_error_shows_the_students_own_line():
     assert "SELECT" not in case.message
 
 
-@pytest.mark.parametrize("ending", [SystemExit(3), KeyboardInterrupt(), BaseException("rude"), GeneratorExit()])
+@pytest.mark.parametrize(
+    "ending", [SystemExit(3), KeyboardInterrupt(), BaseException("rude"), GeneratorExit()]
+)
 def test_code_that_raises_base_exceptions_is_an_error(ending):
     """sys.exit and its like end the student's code, and nothing else."""
 
@@ -172,7 +174,9 @@ def test_a_running_sqlite_query_is_really_stopped():
         await session.execute(text(endless))
 
     assert judged(keep, limit_s=0.5).state is State.TIMED_OUT
-    alive = [thread for thread in threading.enumerate() if "aiosqlite" in repr(getattr(thread, "_target", ""))]
+    alive = [
+        thread for thread in threading.enumerate() if "aiosqlite" in repr(getattr(thread, "_target", ""))
+    ]
     for thread in alive:
         thread.join(5)
     assert not any(thread.is_alive() for thread in alive)
@@ -247,7 +251,7 @@ def test_each_run_has_a_private_folder_that_is_deleted():
     assert judged(keep).passed
     assert judged(keep).passed
     assert len(set(places)) == 2
-    assert not any(os.path.exists(os.path.dirname(place)) for place in places)
+    assert not any(Path(place).parent.exists() for place in places)
 
 
 def test_the_same_seed_draws_the_same_and_another_draws_others():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, TableClause, column, func, insert, inspect, select
+from sqlalchemy import table as table_called
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
@@ -75,16 +76,21 @@ async def save_prices(attempt: Attempt, names: list[str], price: str) -> str:
         return str(sum(one.price for one in found if one is not None))
 
 
+def _core_table(name: str) -> TableClause:
+    """Name the student's table and columns without a word of the student's class."""
+    return table_called(name, *(column(one) for one in ("name", "price", "stock", "is_available")))
+
+
 def _describe(connection: Connection, table: str) -> dict[str, Any]:
     look = inspect(connection)
     columns = {}
-    for column in look.get_columns(table):
-        kind = column["type"]
-        columns[column["name"]] = {
+    for found in look.get_columns(table):
+        kind = found["type"]
+        columns[found["name"]] = {
             "kind": kind.__visit_name__.lower().replace("double_precision", "float").replace("real", "float"),
             "length": getattr(kind, "length", None),
             "digits": [getattr(kind, "precision", None), getattr(kind, "scale", None)],
-            "nullable": column["nullable"],
+            "nullable": found["nullable"],
         }
     return {
         "columns": columns,
@@ -124,8 +130,9 @@ async def another_program_writes(story: Story) -> None:
         expected="a server default on stock and is_available",
         observed=f"server defaults on: {', '.join(sorted(filled)) or 'none'}",
     )
-    await story.write(text(f"INSERT INTO {table} (name, price) VALUES (:name, 1)"), [{"name": name}])  # noqa: S608
-    row = (await story.rows(f"SELECT stock, is_available FROM {table} WHERE name = :name", name=name))[0]  # noqa: S608
+    products = _core_table(table)
+    await story.write(insert(products).values(name=name, price=1))
+    row = (await story.rows(select(products).where(products.c.name == name)))[0]
     story.equal((int(row["stock"]), bool(row["is_available"])), (0, True), "The defaults are not 0 and true.")
 
 
@@ -135,6 +142,6 @@ async def cents_stay_exact(story: Story) -> None:
     names = [f"bulb {number}" for number in story.random.sample(range(1000), 3)]
     read_back = await story.ask(save_prices, call="save three products at 0.10", names=names, price="0.10")
     if story.dialect == "postgresql":  # SQLite has no exact number to sum with
-        total = (await story.rows(f"SELECT sum(price) AS total FROM {table}"))[0]["total"]  # noqa: S608
+        total = (await story.rows(select(func.sum(_core_table(table).c.price).label("total"))))[0]["total"]
         story.equal(str(total), "0.30", "The database's own sum of three prices is off.")
     story.equal(read_back.value, "0.30", "The sum of three prices read back is off.")
