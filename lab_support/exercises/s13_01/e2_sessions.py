@@ -172,8 +172,11 @@ async def connections_come_back(story: Story) -> None:
     story.equal(answer["still_out"], 0, "Connections are still checked out after their requests have ended.")
     story.equal(len(kept & {*failing}), 0, "Rows of failed requests were kept.")
     expected = [500 if word in failing else 200 for word in words]
-    story.expect(answer["statuses"] == expected, "A request got an answer that is not its own.",
-                 expected="200 for 25, 500 for 25", observed=", ".join(f"{many} times {status}" for status, many in Counter(answer["statuses"]).items()))  # fmt: skip
+    told, tally = "A request got an answer that is not its own.", Counter(answer["statuses"])
+    observed = ", ".join(f"{many} times {status}" for status, many in tally.items())
+    story.expect(
+        answer["statuses"] == expected, told, expected="25 times 200, 25 times 500", observed=observed
+    )
     story.equal(len(kept), 25, "The rows of the requests that succeeded are not all there.")
 
 
