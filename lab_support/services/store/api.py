@@ -49,7 +49,7 @@ Limit = Annotated[int, Query(ge=1, le=100, description="Products on the page.")]
 Search = Annotated[StorableText | None, Query(max_length=200, description="Text in the product's name.")]
 
 
-@router.post("", status_code=201, responses=problems(400))
+@router.post("", status_code=201, responses=problems(400, 413))
 async def create_product(
     product: ProductWrite, products: Products, request: Request, response: Response
 ) -> ProductRead:
@@ -74,13 +74,13 @@ async def get_product(product_id: ProductId, products: Products) -> ProductRead:
     return product_read(await products.get(product_id))
 
 
-@router.put("/{product_id}", responses=problems(400, 404))
+@router.put("/{product_id}", responses=problems(400, 404, 413))
 async def replace_product(product_id: ProductId, product: ProductWrite, products: Products) -> ProductRead:
     """Replace a product; an optional field that is not sent gets its default."""
     return product_read(await products.change(product_id, product_columns(product)))
 
 
-@router.patch("/{product_id}", responses=problems(400, 404))
+@router.patch("/{product_id}", responses=problems(400, 404, 413))
 async def change_product(product_id: ProductId, product: ProductPatch, products: Products) -> ProductRead:
     """Change the fields that are sent and leave the others."""
     return product_read(await products.change(product_id, product_columns(product)))
