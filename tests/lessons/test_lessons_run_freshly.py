@@ -11,7 +11,7 @@ from tests.lessons.committed import LESSONS, cells_by_id, claims, code_cells, le
 
 NO_MARIADB = "import os; os.environ['LAB_MARIADB_URL'] = 'mysql+aiomysql://root@127.0.0.1:1'"
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.slow
 
 
 def stderr_of(notebook: Any) -> dict[str, str]:
