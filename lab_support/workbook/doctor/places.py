@@ -31,7 +31,7 @@ def work(root: Path) -> Finding:
     seen = f"{len(copies)} of {len(labs)} lab(s) copied to work/"
     if copies == labs:
         return Finding("work folder", "ok", seen)
-    return Finding("work folder", "note", seen, "make lab")
+    return Finding("work folder", "note", seen, "lab open")
 
 
 def lab_home() -> Iterator[Finding]:
