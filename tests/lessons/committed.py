@@ -42,13 +42,14 @@ def claims(cell: Any) -> list[str]:
     return [line for line in lines if " ms" not in line]
 
 
-def run_freshly(name: str, home: Path, *, after_start: str = "") -> Any:
+def run_freshly(name: str, home: Path, *, after_start: str = "", twice: bool = False) -> Any:
     """Run a lesson from its first cell in a new kernel, with progress and servers of its own.
 
     Args:
         name: The notebook's file name.
         home: The folder that becomes LAB_HOME.
         after_start: Code to run after the cell that calls `start`.
+        twice: Run every code cell again at once, as a reader does who changes something.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell raised, so one of its claims may not hold.
@@ -60,8 +61,17 @@ def run_freshly(name: str, home: Path, *, after_start: str = "") -> Any:
     environment["LAB_HOME"] = str(home)
     if after_start:
         notebook.cells.insert(2, nbformat.v4.new_code_cell(after_start))
+    if twice:
+        notebook.cells = [copy for cell in notebook.cells for copy in (cell, _again(cell))]
     client = NotebookClient(
         notebook, timeout=RUN_LIMIT_S, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
     )
     client.execute(env=environment)
     return notebook
+
+
+def _again(cell: Any) -> Any:
+    """Copy a cell; prose and the start, which empties the folder of databases, become empty prose."""
+    if cell.cell_type == "code" and not cell["id"].endswith("-start"):
+        return nbformat.from_dict({**cell, "id": f"{cell['id']}-again"})
+    return nbformat.v4.new_markdown_cell()

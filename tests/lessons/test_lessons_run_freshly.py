@@ -9,7 +9,16 @@ import pytest
 
 from tests.lessons.committed import LESSONS, cells_by_id, claims, code_cells, lesson, printed, run_freshly
 
-NO_MARIADB = "import os; os.environ['LAB_MARIADB_URL'] = 'mysql+aiomysql://root@127.0.0.1:1'"
+NO_SERVERS = """
+import os
+from lab_support.database import EmbeddedPostgres, EmbeddedPostgresError
+
+def away(self):
+    raise EmbeddedPostgresError("there is no wheel for this platform")
+
+EmbeddedPostgres.url = away
+os.environ["LAB_MARIADB_URL"] = "mysql+aiomysql://root@127.0.0.1:1"
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +42,24 @@ def test_lesson_claims_today_what_its_outputs_say(name: str, tmp_path: Path) -> 
     assert sum(map(len, said.values())) > 0
 
 
-def test_lesson_shows_the_recorded_table_when_mariadb_is_away(tmp_path: Path) -> None:
-    """Without a MariaDB the cell says so and the lesson goes on to its end."""
+def test_lesson_shows_the_recorded_table_when_servers_are_away(tmp_path: Path) -> None:
+    """Without PostgreSQL and MariaDB the cell says so, and the lesson goes on to its end."""
     name = "13_01_sqlalchemy_orm.ipynb"
-    fresh = run_freshly(name, tmp_path, after_start=NO_MARIADB)
+    fresh = run_freshly(name, tmp_path, after_start=NO_SERVERS)
     shown = printed(cells_by_id(fresh)["13-1-drivers-seen"])
-    assert "mariadb: no server answers. Recorded on PostgreSQL 18.4 and MariaDB 10.11.19:" in shown
-    assert "✓ mariadb: statements, price, stock" in shown
+    for backend in ("postgresql", "mariadb"):
+        assert f"{backend}: no server answers. Recorded on PostgreSQL 18.4 and MariaDB 10.11.19:" in shown
+        assert f"✓ {backend}: statements, price, stock" in shown
     assert claims(fresh.cells[-2]) == claims(lesson(name).cells[-2])
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_lesson_cells_may_be_run_twice(name: str, tmp_path: Path) -> None:
+    """Whoever runs a cell again sees the same number of claims hold, and no warning."""
+    twice = run_freshly(name, tmp_path, twice=True)
+    cells = cells_by_id(twice)
+    again = {one: cell for one, cell in cells.items() if one.endswith("-again")}
+    assert again
+    for one, cell in again.items():
+        assert len(claims(cell)) == len(claims(cells[one.removesuffix("-again")])), one
+    assert stderr_of(twice) == {}
