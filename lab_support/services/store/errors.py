@@ -20,7 +20,9 @@ class ProductNotFoundError(StoreError):
     """No product has this id."""
 
     def __init__(self, product_id: int) -> None:
-        super().__init__(f"The store has no product {product_id}. List them with GET /store/products.")
+        super().__init__(
+            f"The store has no product {product_id}; GET the list of products to see which there are."
+        )
         self.product_id = product_id
 
 
