@@ -95,22 +95,13 @@ def reset(
 def progress(as_json: AsJson = False) -> None:
     """Show what you have passed."""
     with errors_in_one_line():
-        from lab_support.exercises import load_all
-        from lab_support.workbook.progress_store import default_store
+        from lab_support.workbook.progress import progress as progress_so_far
 
+        report = progress_so_far()
         if as_json:
-            records = default_store().summary(exercise.id for exercise in load_all())
-            say_json([_record_as_dict(record) for record in records.values()])
-            return
-        from lab_support.workbook.progress import progress as shown
-
-        typer.echo(str(shown()))
-
-
-def _record_as_dict(record: object) -> dict[str, object]:
-    from dataclasses import asdict
-
-    return asdict(record)  # type: ignore[call-overload, no-any-return]
+            say_json(report.as_dict())
+        else:
+            typer.echo(str(report))
 
 
 def _become(command: list[str]) -> None:

@@ -34,7 +34,7 @@ class CellProcess:
     """A child process that executes cells; it and its own children are killed when the block is left."""
 
     def __init__(self, cells: Iterable[Cell], folder: Path, environment: Mapping[str, str]) -> None:
-        self._job = json.dumps({"cells": [{"id": cell.id, "source": cell.source} for cell in cells]})
+        self._job = json.dumps({"cells": [{"id": cell.id, "source": cell.source} for cell in cells]}) + "\n"
         self._folder, self._environment = folder, {**os.environ, **environment}
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
@@ -42,7 +42,7 @@ class CellProcess:
         """Start the process."""
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", MODULE],
+            [sys.executable, "-P", "-m", MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -52,8 +52,11 @@ class CellProcess:
         )
         self._listener = threading.Thread(target=self._listen, name="cell-events", daemon=True)
         self._listener.start()
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as job:  # type: ignore[union-attr]
-            job.write(self._job.encode())
+        self._lifeline = self._process.stdin
+        if self._lifeline is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._lifeline.write(self._job.encode())
+                self._lifeline.flush()
         return self
 
     def __exit__(
@@ -66,6 +69,9 @@ class CellProcess:
         self._process.kill()
         self._process.wait()
         self._listener.join(LAST_WORDS_S)
+        with contextlib.suppress(OSError):
+            if self._lifeline is not None:
+                self._lifeline.close()
         self._errors.close()
 
     def next_event(self, timeout_s: float) -> dict[str, Any] | None:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
+import threading
 from typing import IO, Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -30,8 +32,9 @@ class _Shell(InteractiveShell):
 
 def main() -> None:
     """Execute the cells of the job in order, whatever each of them does to the next."""
-    job = json.load(sys.stdin)
-    report = _take_over_output()
+    job = json.loads(sys.stdin.readline())
+    report = _take_over_descriptors()
+    sys.path.insert(0, "")  # as in a kernel; only now, so that no file of the student's hides a module above
     shell = _Shell.instance()
     loop = asyncio.new_event_loop()
     _say(report, event="ready")
@@ -46,14 +49,22 @@ def main() -> None:
     os._exit(0)
 
 
-def _take_over_output() -> IO[str]:
-    """Keep the pipe to the parent for reports, and point the standard descriptors nowhere."""
+def _take_over_descriptors() -> IO[str]:
+    """Keep the pipes to the parent, and point the standard descriptors nowhere."""
+    threading.Thread(target=_die_with_parent, args=(os.dup(0),), name="parent-watch", daemon=True).start()
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.set_inheritable(report.fileno(), False)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
     return report
+
+
+def _die_with_parent(pipe: int) -> None:
+    """Wait for the parent to end, however it does, and end this process and all it started."""
+    os.read(pipe, 1)
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    os._exit(1)
 
 
 def _execute(shell: _Shell, loop: asyncio.AbstractEventLoop, source: str) -> str | None:

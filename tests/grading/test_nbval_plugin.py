@@ -21,7 +21,7 @@ def nbval(folder: Path, *arguments: str) -> tuple[int, Outcomes, str]:
     report = folder / "report.xml"
     environment = {**os.environ, "LAB_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
     options = ["-p", "no:cacheprovider", "-c", os.devnull, "--nbval-lax", "--color=no"]
-    done = subprocess.run(  # noqa: S603 - pytest itself
+    done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"--junitxml={report}", f"--rootdir={folder}", *arguments],
         cwd=folder,
         env=environment,
@@ -129,7 +129,7 @@ def test_plugin_imports_nothing_until_nbval_is_asked_for(tmp_path: Path) -> None
         "heavy = {'sqlalchemy', 'fastapi', 'pydantic', 'lab_support.exercises', 'lab_support.grading.nbval_items'}\n"
         "print('LOADED', sorted(heavy & set(sys.modules)), 'lab_support.grading.nbval_plugin' in sys.modules)"
     )
-    done = subprocess.run(  # noqa: S603 - pytest itself
+    done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )
 
