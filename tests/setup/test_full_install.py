@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import time
 import urllib.error
@@ -130,7 +129,10 @@ def test_make_lab_opens_the_workbook_from_nothing(clone: tuple[Path, str]) -> No
 
 
 def later_calls(folder: Path) -> tuple[float, float, float]:
-    """Time five starts by make and five of JupyterLab alone, in turns; return the ratio and both medians."""
+    """Time five starts by make and five of JupyterLab alone, in turns; return the ratio and the best of each.
+
+    The best, because whatever else the machine does can only make a start slower.
+    """
     own, again = [], []
     for _ in range(5):
         alone = [
@@ -146,5 +148,5 @@ def later_calls(folder: Path) -> tuple[float, float, float]:
         with Server(folder, ["make", "lab", f"PORT={free_port()}", "BROWSER=0"]) as server:
             assert "installing" not in server.output
             again.append(server.seconds)
-    own_s, again_s = statistics.median(own), statistics.median(again)
+    own_s, again_s = min(own), min(again)
     return again_s / own_s, own_s, again_s
