@@ -92,10 +92,16 @@ class _Ownership:
                 "The PostgreSQL in the box is not installed. Run: pip install 'lab-support[postgres]'; "
                 "where there is no wheel for this machine, set LAB_POSTGRES_URL to a server."
             )
-        home.mkdir(parents=True, exist_ok=True)
-        self.cluster = PostgresCluster(home, programs)
-        self._owners = self.cluster.home / "owners"
-        self._owners.mkdir(exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            self.cluster = PostgresCluster(home, programs)
+            self._owners = self.cluster.home / "owners"
+            self._owners.mkdir(exist_ok=True)
+        except OSError as error:
+            raise EmbeddedPostgresError(
+                f"The PostgreSQL in the box has no place to live: {error}. "
+                "Set LAB_HOME to a folder you may write to, or LAB_POSTGRES_URL to another server."
+            ) from error
         # The token: in containers two owners can have the same number.
         self._mark = self._owners / f"{os.getpid()}-{secrets.token_hex(4)}"
         self._handle: int | None = None

@@ -179,21 +179,26 @@ class PostgresCluster:
         return self._run("pg_ctl", "-D", self._data, "-w", *arguments)
 
     def _run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run one of the programs to its end; one that cannot run, or does not end, counts as failed."""
+        command = [str(self._programs / program), *map(str, arguments)]
         # A file, not a pipe: the server inherits it and would keep a pipe open for ever.
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-            done = subprocess.run(  # noqa: S603
-                [str(self._programs / program), *map(str, arguments)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self.home,
-                env=os.environ | {"LC_ALL": "C"},
-                timeout=_START_LIMIT_S * 2,
-                check=False,
-                **self._as_user(),
-            )
+            try:
+                done = subprocess.run(  # noqa: S603
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=self.home,
+                    env=os.environ | {"LC_ALL": "C"},
+                    timeout=_START_LIMIT_S * 2,
+                    check=False,
+                    **self._as_user(),
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                return subprocess.CompletedProcess(command, 1, str(error))
             output.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+            return subprocess.CompletedProcess(command, done.returncode, output.read())
 
     def _as_user(self) -> dict[str, Any]:
         if self._user is None:

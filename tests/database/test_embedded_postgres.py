@@ -297,6 +297,28 @@ def test_missing_programs_name_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not (tmp_path / "postgres").exists()
 
 
+def test_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """A file is in the way: the text names it and the setting that chooses another place."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(EmbeddedPostgresError, match=r"no place to live: .*file.*Set LAB_HOME"):
+        EmbeddedPostgres(tmp_path / "file" / "postgres").start()
+
+
+def test_programs_that_do_not_run_here_are_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel for another machine fails with its reason, not with a traceback."""
+    programs = home.parent / "pginstall99" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("initdb", "postgres"):
+        (programs / name).write_bytes(b"\x7fELF")
+        (programs / name).chmod(0o755)
+    monkeypatch.setattr("lab_support.database.embedded_postgres.find_programs", lambda: programs)
+
+    with pytest.raises(EmbeddedPostgresError, match=r"could not make its files in .*Exec format error"):
+        EmbeddedPostgres(home).start()
+    EmbeddedPostgres(home).stop()
+
+
 def test_asking_whether_it_is_available_starts_nothing(home: Path) -> None:
     """The question is cheap and leaves no trace."""
     assert EmbeddedPostgres.available() is True
