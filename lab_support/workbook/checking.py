@@ -13,7 +13,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from lab_support.exercises import Exercise, State, UnknownExerciseError, Verdict, find, judge
+from lab_support.exercises import Exercise, State, UnknownExerciseError, Verdict, find
 from lab_support.workbook.cards import card
 from lab_support.workbook.progress_store import default_store
 
@@ -58,6 +58,8 @@ class PendingCheck:
         return self._run().__await__()
 
     async def _run(self) -> None:
+        from lab_support.exercises import judge  # not before it is needed: it brings drivers and processes
+
         verdict = judge(self._exercise, dict(zip(self._exercise.student_writes, self._objects, strict=True)))
         record(verdict)
         if not verdict.passed:

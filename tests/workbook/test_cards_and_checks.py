@@ -9,8 +9,16 @@ import warnings
 import pytest
 
 from lab_support.exercises import State, find, judge
-from lab_support.workbook import CheckFailed, CheckMisusedError, check, hint, progress, solution
-from lab_support.workbook import checking, hints
+from lab_support.workbook import (
+    CheckFailed,
+    CheckMisusedError,
+    check,
+    checking,
+    hint,
+    hints,
+    progress,
+    solution,
+)
 from lab_support.workbook import progress as progress_module
 from lab_support.workbook.cards import card
 from lab_support.workbook.progress_store import ProgressStore

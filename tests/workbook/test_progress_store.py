@@ -262,7 +262,7 @@ def in_a_child(work: str, *arguments: str) -> str:
     code = f"import os, sys\nfrom pathlib import Path\nfrom {__name__} import *\n{work}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, *arguments]
-    run = subprocess.run(  # noqa: S603 - our own code in our own Python
+    run = subprocess.run(
         command, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False
     )
     assert run.returncode == 0, run.stderr

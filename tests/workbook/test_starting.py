@@ -118,7 +118,7 @@ def test_run_folder_is_private() -> None:
 
 
 def in_a_process(code: str) -> str:
-    run = subprocess.run(  # noqa: S603 - our own code in our own Python
+    run = subprocess.run(
         [sys.executable, "-c", f"from lab_support.workbook.starting import *\n{code}"],
         capture_output=True,
         text=True,
