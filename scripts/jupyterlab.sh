@@ -14,5 +14,7 @@ esac
 set -- --port="$PORT" --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 [ "${BROWSER:-1}" != 0 ] || set -- "$@" --no-browser
 [ "$(id -u)" != 0 ] || set -- "$@" --allow-root
-unset BROWSER
+case ${BROWSER:-} in
+    0 | 1) unset BROWSER ;; # ours; any other value is the user's favourite program, which Jupyter opens
+esac
 exec .venv/bin/python -m jupyterlab "$@"

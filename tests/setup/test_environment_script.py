@@ -144,6 +144,20 @@ def test_port_that_is_no_number_is_refused(workbook: Workbook, python3: Path) ->
     assert workbook.done("jupyterlab") == 0
 
 
+@pytest.mark.parametrize(("given", "handed_on"), [("1", "none"), ("0", "none"), ("firefox", "firefox")])
+def test_favourite_browser_reaches_jupyter(
+    given: str, handed_on: str, workbook: Workbook, python3: Path
+) -> None:
+    """BROWSER is also the variable that names a user's browser: that name is handed on, our 0 and 1 are not."""
+    tells = FAKE_PYTHON.replace('"$DIARY"\n', '"$DIARY"; echo "browser ${BROWSER:-none}" >> "$DIARY"\n', 1)
+    add_python(workbook, "python3", tells)
+
+    workbook.make("lab", BROWSER=given)
+
+    assert workbook.diary.read_text().splitlines()[-1] == f"browser {handed_on}"
+    assert ("--no-browser" in workbook.diary.read_text()) == (given == "0")
+
+
 def test_clean_keeps_the_students_own(workbook: Workbook, python3: Path) -> None:
     """`make clean` removes the environment; work/ and .lab/ stay."""
     workbook.make("lab")
