@@ -18,7 +18,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
-from lab_support.database.postgres_cluster import EmbeddedPostgresError, PostgresCluster, find_programs
+from lab_support.database.postgres_cluster import EmbeddedPostgresError, PostgresCluster
+from lab_support.database.postgres_programs import find_programs
 from lab_support.database.process_lock import process_lock, try_lock
 from lab_support.settings import get_settings
 

