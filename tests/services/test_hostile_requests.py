@@ -47,7 +47,7 @@ bodies = (products | values | st.dictionaries(st.sampled_from(FIELDS) | st.text(
 ) | st.binary(max_size=200)
 
 many = settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -247,15 +247,15 @@ async def test_ordered_product_stays(client: httpx.AsyncClient, store: FastAPI) 
     assert (await client.get("/store/products/1")).json() == LAMP_AS_SHOWN
 
 
-@pytest.mark.parametrize("product_id", [1, 0, -1, 2**31 - 1, 2**31, 2**63 - 1, -(2**63)])
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_absent_product_is_not_found(client: httpx.AsyncClient, method: str, product_id: int) -> None:
-    """Whatever the id, a product that is not there answers 404 on every method."""
+async def test_absent_product_is_not_found(client: httpx.AsyncClient, method: str) -> None:
+    """Whatever the 64-bit id, a product that is not there answers 404 on every method."""
     body = LAMP if method in ("PUT", "PATCH") else None
 
-    answer = await client.request(method, f"/store/products/{product_id}", json=body)
+    for product_id in (1, 0, -1, 2**31 - 1, 2**31, 2**63 - 1, -(2**63)):
+        answer = await client.request(method, f"/store/products/{product_id}", json=body)
 
-    assert str(product_id) in assert_problem(answer, 404)["detail"]
+        assert str(product_id) in assert_problem(answer, 404)["detail"]
 
 
 @before_any_engine
