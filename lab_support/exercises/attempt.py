@@ -87,6 +87,11 @@ class OpenConnections:
         """Stop listening."""
         event.remove(Pool, "connect", self._remember)
 
+    @property
+    def count(self) -> int:
+        """How many have been opened."""
+        return len(self._connections)
+
     def _remember(self, dbapi_connection: Any, _record: object) -> None:
         self._connections.append(dbapi_connection)
 

@@ -45,7 +45,7 @@ class Misconception:
         """Whether this belief explains what was seen."""
         try:
             return bool(self.shows(seen))
-        except TypeError:  # a fact that was never noted, compared or indexed
+        except (TypeError, LookupError):  # a fact that was never noted, compared or indexed
             return False
 
 

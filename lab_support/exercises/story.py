@@ -167,6 +167,7 @@ class Story:
         for error in (answer.error, answer.unhandled):
             if error is not None:
                 self.seen.setdefault("errors", []).extend(error.types)
+                self.seen.setdefault("error_texts", []).append(error.text)
         if answer.error is not None and (answer.error.not_attempted or not may_fail):
             raise StudentCodeRaised(answer.error)
         return answer

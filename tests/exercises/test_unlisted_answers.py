@@ -221,3 +221,84 @@ def test_a_test_that_always_fails_fails():
 
     assert verdict.state is State.FAILED
     assert "works" in verdict.decisive.message
+
+
+def test_typo_is_not_called_sql_injection():
+    """An error that a plain term raises too has another cause than the term."""
+
+    async def search_products(session, term):
+        return list(await session.scalars(select(Product).where(Product.nmae == term)))
+
+    verdict = judged("13.1.5", search_products)
+
+    assert verdict.state is State.ERROR
+    assert verdict.causes == ()
+
+
+def test_missing_columns_are_not_called_python_defaults():
+    """Where stock and is_available do not exist, nothing is said about their defaults."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Bare(Base):
+        __tablename__ = "bare"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(String(200), index=True)
+
+    assert judged("13.1.1", Bare).causes == ()
+
+
+def test_forgotten_tables_are_not_called_a_memory_database():
+    """With one shared connection, a missing table is simply not created."""
+
+    async def a_test(app):
+        import httpx
+        from sqlalchemy.ext.asyncio import create_async_engine
+        from sqlalchemy.pool import StaticPool
+
+        from lab_support.database import get_session, session_factory
+
+        engine = create_async_engine("sqlite+aiosqlite:///:memory:", poolclass=StaticPool)
+
+        async def mine():
+            async with session_factory(engine)() as session:
+                yield session
+
+        app.dependency_overrides[get_session] = mine
+        try:
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+                await client.post("/products", json={"product_name": "Lamp", "price": "12.90"})
+        finally:
+            app.dependency_overrides.clear()
+            await engine.dispose()
+
+    verdict = judged("13.1.6", a_test)
+
+    assert not verdict.passed
+    assert "memory-database-per-connection" not in [cause.name for cause in verdict.causes]
+
+
+def test_list_of_another_shape_is_not_called_unordered():
+    """A list without items has no order to be wrong."""
+    router = APIRouter(prefix="/products")
+
+    @router.get("")
+    async def everything():
+        return {"items": [], "next": None}
+
+    assert "unordered-pages" not in [cause.name for cause in judged("13.1.3", router).causes]
+
+
+def test_broken_dependency_is_not_called_expiry():
+    """A dependency that raises says nothing about what happens after a commit."""
+
+    async def get_session(request: Request):
+        raise ValueError("not this way")
+        yield
+
+    verdict = judged("13.1.2", lambda engine: async_sessionmaker(engine, expire_on_commit=False), get_session)
+
+    assert not verdict.passed
+    assert verdict.causes == ()

@@ -36,7 +36,7 @@ orders = Exercise(
             "joinedload-duplicates",
             "You believe that a join returns one row per order. It returns one per item: call `.unique()` on the "
             "result, or load the items with selectinload.",
-            lambda seen: seen.duplicates is True or "InvalidRequestError" in (seen.errors or ()),
+            lambda seen: seen.duplicates or any("unique()" in text for text in seen.error_texts or ()),
         ),
         Misconception(
             "loads-everything-then-filters",

@@ -27,13 +27,13 @@ search = Exercise(
             "f-string-sql",
             "You believe that a term is only text. Inside the statement it is SQL, and a stranger writes it. Pass it "
             "as a bound parameter: a column expression, or text() with :term.",
-            lambda seen: seen.term_became_sql is True,
+            lambda seen: seen.finds_a_plain_term and seen.term_became_sql,
         ),
         Misconception(
             "unescaped-like",
             "You believe that a bound parameter makes LIKE literal. `%` and `_` inside it are still wildcards: "
             "use icontains(term, autoescape=True), or escape them yourself.",
-            lambda seen: seen.wildcards_matched is True and not seen.term_became_sql,
+            lambda seen: seen.finds_a_plain_term and seen.wildcards_matched and not seen.term_became_sql,
         ),
     ),
 )
@@ -70,8 +70,8 @@ async def finds(story: Story) -> None:
     mark = names[0][-4:]
     for term, wanted in (("LAMP", names[:1]), (mark, names), ("no such thing", []), ("o'brien", names[4:])):
         answer = await story.ask(find, call=f"search_products(session, {term!r})", term=term)
-        story.saw(term_became_sql=False)
         story.equal(sorted(answer.value), sorted(wanted), "The search does not find what contains the term.")
+        story.saw(finds_a_plain_term=True)
 
 
 @search.scenario("a hostile term returns nothing and changes nothing", points=2)

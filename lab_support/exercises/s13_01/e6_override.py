@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lab_support.database import get_session
-from lab_support.exercises.attempt import Attempt
+from lab_support.exercises.attempt import Attempt, OpenConnections
 from lab_support.exercises.model import Exercise, Misconception
 from lab_support.exercises.story import Story
 from lab_support.exercises.student_code import means_not_attempted
@@ -47,7 +47,9 @@ override = Exercise(
             "memory-database-per-connection",
             "You believe that ':memory:' is one database. It is a new, empty one for every connection, so the tables "
             "you created are elsewhere. Use a file, or StaticPool.",
-            lambda seen: seen.good_app_failed is True and "OperationalError" in (seen.good_app_errors or ()),
+            lambda seen: (
+                "OperationalError" in (seen.good_app_errors or ()) and (seen.connections_opened or 0) > 1
+            ),
         ),
         Misconception(
             "asserts-nothing",
@@ -90,18 +92,20 @@ def _app(attempt: Attempt, fault: str) -> FastAPI:
 async def run_test(attempt: Attempt, fault: str) -> dict[str, Any]:
     """Run the student's test once against one application and say how it ended."""
     app, raised = _app(attempt, fault), None
-    try:
-        await attempt.the("a_test")(app)
-    except Exception as error:
-        if means_not_attempted(error):
-            raise
-        raised = error
+    with OpenConnections() as opened:
+        try:
+            await attempt.the("a_test")(app)
+        except Exception as error:
+            if means_not_attempted(error):
+                raise
+            raised = error
     types = [type(raised).__name__, type(getattr(raised, "__cause__", None)).__name__] if raised else []
     return {
         "passed": raised is None,
         "types": types,
         "text": str(raised)[:200],
         "overrides": len(app.dependency_overrides),
+        "opened": opened.count,
     }
 
 
@@ -112,7 +116,7 @@ async def passes_on_the_good_one(story: Story) -> None:
         run_test, call="your test against the good application", fresh_process=True, fault=""
     )
     errors = [*answer["types"], *(answer.unhandled.types if answer.unhandled else ())]
-    story.saw(good_app_failed=not answer["passed"], good_app_errors=errors)
+    story.saw(good_app_errors=errors, connections_opened=answer["opened"])
     story.saw(overrides_left=answer["overrides"])
     said = f"{answer['types'][:1]} {answer['text']}".strip()
     story.expect(
