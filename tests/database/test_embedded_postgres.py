@@ -24,7 +24,7 @@ from lab_support.database import (
     build_engine,
     scratch_database,
 )
-from lab_support.database.postgres_user import folder_elsewhere, home_it_can_enter
+from lab_support.database.postgres_user import folder_elsewhere, home_it_can_enter, programs_it_can_run
 
 pytestmark = [
     pytest.mark.postgres,
@@ -283,6 +283,24 @@ def test_place_of_a_home_that_is_gone_is_cleared(tmp_path: Path) -> None:
     assert not orphan.exists()
     assert kept.exists()
     shutil.rmtree(kept)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root runs a copy")
+def test_programs_closed_to_others_are_copied_once(home: Path, tmp_path: Path) -> None:
+    """An environment under root's own folder is not opened for the server's user: it gets a copy that runs."""
+    source = tmp_path / "pginstall18"
+    (source / "bin").mkdir(parents=True)
+    (source / "bin" / "postgres").write_text("#!/bin/sh\necho it runs\n")
+    (source / "bin" / "postgres").chmod(0o700)
+    home.mkdir()
+
+    first, second = (programs_it_can_run(source / "bin", home) for _ in range(2))
+
+    assert first == second
+    assert first.is_relative_to(home)
+    assert stat.S_IMODE((source / "bin" / "postgres").stat().st_mode) == 0o700
+    done = subprocess.run([first / "postgres"], user=65534, capture_output=True, text=True, check=True)
+    assert done.stdout == "it runs\n"
 
 
 def test_missing_programs_name_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
