@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -89,18 +91,35 @@ def _about_answer(answer: StoredAnswer) -> list[Finding]:
 
 
 def _in_parallel(jobs: Sequence[Job], told: Told | None) -> list[Finding]:
-    """Do every job, each in one of a few processes that have the libraries loaded."""
+    """Do every job, each in one of a few processes that have the libraries loaded; kill them when interrupted."""
     found: list[Finding] = []
     context = multiprocessing.get_context(METHOD)
     if METHOD == "forkserver":
         context.set_forkserver_preload(["lab_support.exercises.preloaded"])
     with ProcessPoolExecutor(min(WORKERS, os.cpu_count() or 1), mp_context=context) as pool:
         try:
-            for done, job in enumerate(as_completed([pool.submit(job) for job in jobs]), 1):
+            with _ctrl_c_for_this_process_only():
+                waiting = [pool.submit(job) for job in jobs]
+            for done, job in enumerate(as_completed(waiting), 1):
                 found += job.result()
                 if told is not None:
                     told(done, len(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.kill()
             raise
     return found
+
+
+@contextmanager
+def _ctrl_c_for_this_process_only() -> Iterator[None]:
+    """Start processes that a Ctrl-C in the terminal does not reach; this process ends them itself."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
