@@ -58,7 +58,7 @@ class TracedEvent:
         }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Trace:
     """Everything recorded, oldest first."""
 
@@ -82,6 +82,9 @@ class Trace:
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return all events in JSON's own types."""
         return [traced.as_dict() for traced in self.events]
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         if not self.events:

@@ -97,6 +97,8 @@ def _parsed(url: str | URL) -> URL:
 
 
 def _bluntly_masked(url: str | URL) -> str:
+    if "//" not in str(url):  # whatever follows the colon may be the password
+        return re.sub(r":.*", ":***", str(url), flags=re.DOTALL)
     return re.sub(r"//.*@", "//***@", str(url), flags=re.DOTALL)
 
 

@@ -52,4 +52,4 @@ def problem(
     if instance is not None:
         body["instance"] = instance
     content = jsonable_encoder(body | extensions, custom_encoder={Decimal: str})  # money is never a float
-    return JSONResponse(content, status, headers=dict(headers or {}), media_type=PROBLEM_JSON)
+    return JSONResponse(content, int(status), headers=dict(headers or {}), media_type=PROBLEM_JSON)

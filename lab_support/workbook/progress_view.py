@@ -78,11 +78,14 @@ class SectionProgress:
         return f"{self.section} {self.title}: {self.passed} of {len(self.exercises)} passed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ProgressReport:
     """What `progress()` returns; Jupyter shows it as a table, `print` as text."""
 
     sections: Sequence[SectionProgress]
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         parts = [f"{section.headline}\n{progress_table(section.exercises)}" for section in self.sections]

@@ -249,3 +249,12 @@ async def test_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 def test_building_an_engine_connects_nowhere() -> None:
     """A server that is not there is noticed by the first query, not by the import."""
     assert build_engine(f"postgresql://me@127.0.0.1:{closed_port()}/shop").pool.checkedin() == 0
+
+
+def test_url_without_slashes_keeps_its_password_to_itself() -> None:
+    """What follows the colon of an unreadable URL may be a secret."""
+    with pytest.raises(DatabaseUrlError) as refused:
+        build_engine("postgresql:/hunter2")
+
+    assert "hunter2" not in str(refused.value)
+    assert "postgresql" in str(refused.value)
