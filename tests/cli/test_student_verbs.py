@@ -1,6 +1,8 @@
 """What a student types: each verb does its work, says what to do next, and its status tells whether all is well."""
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +161,33 @@ def test_command_outside_a_workbook_says_so(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("lab_support.settings.workbook_root", lambda: tmp_path)
 
     assert "is not in the workbook" in one_line(lab("build"))
+
+
+def test_open_in_a_folder_that_cannot_hold_work_is_one_line(home: Path) -> None:
+    """A file called work is in the way of the student's copies; nothing is started."""
+    (home / "work").write_text("mine")
+
+    assert "work" in one_line(lab("open", "--no-browser"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_build_and_reset_on_a_full_or_read_only_disk_are_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Neither leaves half a file, and both say what to do."""
+    lab_file(home / "solutions" / f"{STEM}.ipynb", keep=QUICK)
+    before = (home / "labs" / f"{STEM}.ipynb").read_bytes()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    lines = [one_line(lab("build")), one_line(lab("reset", "13.1"))]
+
+    said = {errno.ENOSPC: "the disk is full", errno.EROFS: "read-only"}[number]
+    assert all(said in line for line in lines)
+    assert (home / "labs" / f"{STEM}.ipynb").read_bytes() == before
+    assert not (home / "work" / f"{STEM}.ipynb").exists()
 
 
 def test_hints_come_one_by_one(home: Path) -> None:
