@@ -1,10 +1,10 @@
 """A notebook is run outside Jupyter, and whatever one cell does, the other exercises still count."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lab_support.exercises import State, section
@@ -195,7 +195,7 @@ def test_nothing_that_a_cell_started_outlives_the_run(tmp_path: Path) -> None:
 
     run(lab_file(tmp_path / "lab.ipynb", first=source))
 
-    assert not is_running(int(left.read_text()))
+    assert not still_running(int(left.read_text()))
 
 
 def test_notebook_is_never_written(tmp_path: Path) -> None:
@@ -225,10 +225,11 @@ def test_foreign_notebook_is_refused_in_one_line(tmp_path: Path, make: Callable[
     assert "\n" not in str(refused.value)
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process exists and is not a zombie that waits for its parent."""
+def still_running(pid: int) -> bool:
+    """Wait for a process that was killed to end, and tell whether it did not; a zombie has ended."""
     try:
-        os.kill(pid, 0)
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (ProcessLookupError, FileNotFoundError):
+        process = psutil.Process(pid)
+        _, alive = psutil.wait_procs([process], timeout=10)
+        return any(one.status() != psutil.STATUS_ZOMBIE for one in alive)
+    except psutil.NoSuchProcess:
         return False
