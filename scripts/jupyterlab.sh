@@ -11,7 +11,7 @@ esac
 
 .venv/bin/python -I lab_support/workbook/workfolder.py
 
-set -- --port="$PORT" --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+set -- --port="$PORT" --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=None
 [ "${BROWSER:-1}" != 0 ] || set -- "$@" --no-browser
 [ "$(id -u)" != 0 ] || set -- "$@" --allow-root
 case ${BROWSER:-} in

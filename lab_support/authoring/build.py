@@ -62,9 +62,9 @@ def tidy_solution_text(solution: Path) -> str:
 
 
 def tidy_lesson_text(lesson: Path) -> str:
-    """Return a lesson with its outputs, but without the state of widgets, which no other session can show."""
+    """Return a lesson with its outputs, but without what no other session can show or should compare."""
     content = read_notebook(lesson).content
-    cells = [_without_widget_views(cell) for cell in content["cells"]]
+    cells = [_tidy_lesson_cell(cell) for cell in content["cells"]]
     return notebook_text({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
 
 
@@ -95,12 +95,13 @@ def _bare_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     return bare
 
 
-def _without_widget_views(cell: Mapping[str, Any]) -> dict[str, Any]:
-    outputs = cell.get("outputs")
-    if outputs is None:
-        return dict(cell)
-    kept = [_without_widget_view(output) for output in outputs]
-    return {**cell, "outputs": [output for output in kept if output.get("data", True)]}
+def _tidy_lesson_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cell without widget views, and without the times at which somebody ran it."""
+    tidy = {**cell, "metadata": _bare_cell(cell)["metadata"]}
+    if "outputs" in cell:
+        kept = [_without_widget_view(output) for output in cell["outputs"]]
+        tidy["outputs"] = [output for output in kept if output.get("data", True)]
+    return tidy
 
 
 def _without_widget_view(output: Mapping[str, Any]) -> dict[str, Any]:

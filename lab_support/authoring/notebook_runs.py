@@ -46,7 +46,7 @@ def finding_about_blank(record: VerdictRecord) -> Finding | None:
 
 def _run(path: Path) -> tuple[list[VerdictRecord], list[Finding]]:
     try:
-        return run_notebook(path), []
+        return run_notebook(path, counts=False), []
     except NotebookError as error:
         return [], [Finding(f"{path.parent.name}/{path.name}", error.problem, "")]
     except CellProcessError as error:

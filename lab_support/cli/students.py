@@ -36,6 +36,7 @@ def open_workbook(
         prepare_work(home)
         command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={home}"]
         command.append("--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb")
+        command.append("--LabApp.news_url=None")  # a classroom is not asked about news
         command += [] if browser else ["--no-browser"]
         command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         _become(command)

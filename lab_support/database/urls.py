@@ -66,7 +66,8 @@ def asynchronous(url: str | URL) -> URL:
     if importlib.util.find_spec(module) is None:
         raise DatabaseUrlError(
             f"{masked(parsed)} needs the driver '{wanted}', which is not installed. "
-            f"Run: pip install '{f'lab-support[{extra}]' if extra else wanted}'."
+            "Run, in the workbook's folder: "
+            + (f'pip install -c constraints.txt -e ".[{extra}]"' if extra else f"pip install {wanted}")
         )
     _refuse_memory(parsed, backend)
     return parsed.set(drivername=f"{backend}+{wanted}")

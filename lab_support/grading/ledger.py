@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "LAB_CHECK_LEDGER"
+PROGRESS_VARIABLE = "LAB_PROGRESS"
+"""`off` keeps the checks of other people's notebooks out of the student's progress."""
 
 
 class Ledger:

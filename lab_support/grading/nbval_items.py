@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from lab_support.grading.ledger import VARIABLE, Ledger
+from lab_support.grading.ledger import PROGRESS_VARIABLE, VARIABLE, Ledger
 from lab_support.grading.vacuous import CellRun, findings
 from lab_support.notebooks import NotebookError, read_notebook
 
@@ -55,12 +56,9 @@ class CheckCounter:
         """Tell a kernel that is about to start where its ledger is."""
         if not isinstance(item, IPyNbCell):
             return (yield)
-        before = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = str(self._ledger_of(item.parent).path)
-        try:
+        counts = "on" if item.parent.path.parent.name == "work" else "off"
+        with _environment({VARIABLE: str(self._ledger_of(item.parent).path), PROGRESS_VARIABLE: counts}):
             return (yield)
-        finally:
-            _restore(before)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -149,8 +147,16 @@ def _headline(verdict: Mapping[str, Any]) -> str:
     return f"{verdict['exercise']} {verdict.get('state')}: {verdict.get('title')}"
 
 
-def _restore(before: str | None) -> None:
-    if before is None:
-        os.environ.pop(VARIABLE, None)
-    else:
-        os.environ[VARIABLE] = before
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for a process that is about to start, and put the old ones back."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab_support.exercises import Exercise, State, section, sections
 from lab_support.grading.cell_events import CellProcess
-from lab_support.grading.ledger import VARIABLE, Ledger
+from lab_support.grading.ledger import PROGRESS_VARIABLE, VARIABLE, Ledger
 from lab_support.grading.records import (
     VerdictRecord,
     record_of_check,
@@ -42,6 +42,7 @@ def run_notebook(
     limit_s: float = NOTEBOOK_LIMIT_S,
     cell_limit_s: float = CELL_LIMIT_S,
     told: Told | None = None,
+    counts: bool = True,
 ) -> list[VerdictRecord]:
     """Run a notebook's cells and return one record per exercise, in the section's order.
 
@@ -51,6 +52,7 @@ def run_notebook(
         limit_s: Longest the whole notebook may take.
         cell_limit_s: Longest a cell may take, beyond the limit that a check sets itself.
         told: Called with each record as it is found.
+        counts: Whether the checks count as the student's progress.
 
     Raises:
         NotebookError: The file is no notebook, or holds no exercise of the workbook.
@@ -59,7 +61,9 @@ def run_notebook(
     notebook = read_notebook(path)
     exercises = [exercise for exercise in _exercises_of(notebook) if not only or exercise.id in only]
     with tempfile.TemporaryDirectory(prefix="lab-run-") as folder:
-        run = _Run(notebook, exercises, Ledger(Path(folder) / "ledger.jsonl"), limit_s, cell_limit_s, told)
+        run = _Run(
+            notebook, exercises, Ledger(Path(folder) / "ledger.jsonl"), limit_s, cell_limit_s, told, counts
+        )
         run.to_the_end()
     return [run.records[exercise.id] for exercise in exercises]
 
@@ -85,6 +89,7 @@ class _Run:
     limit_s: float
     cell_limit_s: float
     told: Told | None
+    counts: bool
     records: dict[str, VerdictRecord] = field(default_factory=dict)
     left_out: list[Cell] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
@@ -117,7 +122,7 @@ class _Run:
     def _round(self, ends: float) -> bool:
         """Run what is left in one process; return whether another round is worth while."""
         cells = list(self._cells())
-        environment = {VARIABLE: str(self.ledger.path)}
+        environment = {VARIABLE: str(self.ledger.path), PROGRESS_VARIABLE: "on" if self.counts else "off"}
         with CellProcess(cells, self.notebook.path.resolve().parent, environment) as process:
             process.wait_until_ready(START_LIMIT_S)
             for cell in cells:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from lab_support.exercises.verdict import CaseResult, State, Verdict
 from lab_support.student_frames import StudentFrame
 
-WIDTH = 100
+WIDTH = 88
 LABEL = 11
-TIMELINE_EVENTS = 12
+TIMELINE_LINES = 12
 MARKS = {
     State.PASSED: "✓",
     State.FAILED: "✗",
@@ -93,10 +94,12 @@ def _place(frame: StudentFrame) -> str:
 
 
 def _timeline(case: CaseResult) -> Iterator[str]:
-    earlier = len(case.timeline) - TIMELINE_EVENTS
+    lines = [(line, len(list(same))) for line, same in groupby(map(event_line, case.timeline))]
+    earlier = sum(times for _, times in lines[:-TIMELINE_LINES])
     if earlier > 0:
         yield f"… {_count(earlier, 'earlier event')}"
-    yield from (event_line(event) for event in case.timeline[-TIMELINE_EVENTS:])
+    for line, times in lines[-TIMELINE_LINES:]:
+        yield f"{times} times {line}" if times > 1 else line
 
 
 def event_line(event: dict[str, Any]) -> str:
@@ -104,7 +107,7 @@ def event_line(event: dict[str, Any]) -> str:
     what = event["kind"] if event["kind"] != "SQL" else " ".join(str(event["sql"]).split())
     failed = f"  ✗ {event['error']}" if event.get("error") else ""
     line = f"#{event.get('connection', 1)} {what}"
-    return textwrap.shorten(line, WIDTH - LABEL - 2 - min(len(failed), 40), placeholder=" …") + failed[:40]
+    return textwrap.shorten(line, WIDTH - LABEL - 12 - min(len(failed), 40), placeholder=" …") + failed[:40]
 
 
 def _count(number: int, noun: str) -> str:

@@ -18,6 +18,8 @@ from lab_support.workbook.cards import card
 from lab_support.workbook.progress_store import default_store
 
 LEDGER_VARIABLE = "LAB_CHECK_LEDGER"
+PROGRESS_VARIABLE = "LAB_PROGRESS"
+"""`off` where authors and instructors run other people's notebooks."""
 
 
 class CheckFailed(Exception):  # noqa: N818 - it is the verdict, and reads as one
@@ -103,9 +105,13 @@ def check(exercise_id: str, *objects: object) -> PendingCheck:
 
 
 def record(verdict: Verdict) -> None:
-    """Keep a verdict in the student's progress, and in the ledger that nbval and `lab check` read."""
-    cause = verdict.cause.name if verdict.cause else None
-    default_store().record_attempt(verdict.exercise, verdict.state.value, cause, verdict.ms)
+    """Keep a verdict in the student's progress, and in the ledger that nbval and `lab check` read.
+
+    Where authors and instructors run other people's notebooks, `LAB_PROGRESS=off` keeps them out of the progress.
+    """
+    if os.environ.get(PROGRESS_VARIABLE) != "off":
+        cause = verdict.cause.name if verdict.cause else None
+        default_store().record_attempt(verdict.exercise, verdict.state.value, cause, verdict.ms)
     ledger = os.environ.get(LEDGER_VARIABLE)
     if ledger:
         with Path(ledger).open("a", encoding="utf-8") as lines:

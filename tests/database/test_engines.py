@@ -164,7 +164,7 @@ def test_unusable_url_is_refused_in_one_line_without_its_secret(url: str, said: 
 def test_missing_driver_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has no asyncpg is told the command that brings it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DatabaseUrlError, match=r"pip install 'lab-support\[postgres\]'"):
+    with pytest.raises(DatabaseUrlError, match=r'pip install -c constraints\.txt -e "\.\[postgres\]"'):
         build_engine("postgresql://me@host/shop")
 
 

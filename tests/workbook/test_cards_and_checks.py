@@ -72,7 +72,15 @@ def test_failed_check_is_one_exception_with_the_card(store):
         run_check(wrong_search)
 
     text = str(failed.value)
-    for part in ("Asked", "search_products(session, '%')", "Expected", "Observed", "Likely", "BEGIN", 'hint("13.1.5")'):
+    for part in (
+        "Asked",
+        "search_products(session, '%')",
+        "Expected",
+        "Observed",
+        "Likely",
+        "BEGIN",
+        'hint("13.1.5")',
+    ):
         assert part in text
     assert "Traceback" not in text
     assert "site-packages" not in text
@@ -138,7 +146,12 @@ def test_hints_come_one_by_one_and_the_last_stays():
     """Three stages, recorded; a fourth question gets the third hint again."""
     told = [hint("13.1.5") for _ in range(4)]
 
-    assert [text.split(" for")[0] for text in told] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    assert [text.split(" for")[0] for text in told] == [
+        "Hint 1 of 3",
+        "Hint 2 of 3",
+        "Hint 3 of 3",
+        "Hint 3 of 3",
+    ]
 
 
 def test_solution_waits_for_a_pass_or_a_give_up(store):
@@ -167,3 +180,12 @@ def test_progress_reports_every_exercise(store):
     assert states["13.1.5"] == "passed"
     assert states["13.1.1"] == "not attempted"
     assert progress_module is progress
+
+
+def test_authors_run_leaves_the_progress_alone(monkeypatch, store):
+    """With LAB_PROGRESS=off a check is judged and not counted."""
+    monkeypatch.setenv("LAB_PROGRESS", "off")
+
+    run_check(right_search)
+
+    assert not store.passed("13.1.5")

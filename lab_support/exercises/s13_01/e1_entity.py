@@ -87,6 +87,7 @@ def _describe(connection: Connection, table: str) -> dict[str, Any]:
     for found in look.get_columns(table):
         kind = found["type"]
         columns[found["name"]] = {
+            "type": str(kind),
             "kind": kind.__visit_name__.lower().replace("double_precision", "float").replace("real", "float"),
             "length": getattr(kind, "length", None),
             "digits": [getattr(kind, "precision", None), getattr(kind, "scale", None)],
@@ -109,7 +110,14 @@ async def table_has_the_columns(story: Story) -> None:
         wanted <= columns.keys(), "A column is missing.", expected=sorted(wanted), observed=sorted(columns)
     )
     story.equal(story.seen.primary_key, ["id"], "The primary key is not the id.")
-    story.equal(columns["price"]["digits"], [12, 2], "The price does not keep 12 digits with 2 decimals.")
+    price = columns["price"]
+    exact = price["digits"] == [12, 2]
+    story.expect(
+        exact,
+        "The price does not keep 12 digits with 2 decimals.",
+        expected="NUMERIC(12, 2)",
+        observed=price["type"],
+    )
     story.equal(columns["name"]["length"], 200, "The name does not hold 200 characters.")
     story.equal(columns["description"]["length"], 500, "The description does not hold 500 characters.")
     may_be_empty = sorted(name for name in wanted if columns[name]["nullable"])

@@ -19,7 +19,7 @@ from lab_support.services.store.entities import Product, StoreBase
 from lab_support.services.store.mapping import product_columns, product_read
 
 Session = Annotated[AsyncSession, Depends(get_session)]
-BROKEN = ("forgets to commit", "answers 200", "loses the cents")
+BROKEN = ("forgets to commit", "answers 200 to a POST", "loses the cents")
 
 override = Exercise(
     id="13.1.6",
@@ -66,7 +66,7 @@ def _app(attempt: Attempt, fault: str) -> FastAPI:
     app = FastAPI(title="products")
     app.state.sessions = attempt.sessions
 
-    @app.post("/products", status_code=200 if fault == "answers 200" else 201)
+    @app.post("/products", status_code=200 if fault == "answers 200 to a POST" else 201)
     async def create(product: ProductWrite, session: Session, response: Response) -> ProductRead:
         created = Product(**product_columns(product))
         if fault == "loses the cents":

@@ -45,7 +45,9 @@ async def find(
     skip: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1)] = 20,
 ) -> ProductPage:
-    found = await session.scalars(select(Product).order_by(Product.name, Product.id).offset(skip).limit(min(limit, 100)))
+    found = await session.scalars(
+        select(Product).order_by(Product.name, Product.id).offset(skip).limit(min(limit, 100))
+    )
     return ProductPage(items=[product_read(product) for product in found])
 
 

@@ -28,7 +28,9 @@ def columns(values: dict) -> dict:
 
 
 @router.post("", status_code=201)
-async def create(product: ProductWrite, session: Session, response: Response, request: Request) -> ProductRead:
+async def create(
+    product: ProductWrite, session: Session, response: Response, request: Request
+) -> ProductRead:
     created = Product(**columns(product.model_dump()))
     session.add(created)
     await session.commit()

@@ -25,7 +25,14 @@ async def a_test(app: FastAPI) -> None:
             assert created.status_code == 201
             shown = await client.get(created.headers["Location"])
             assert shown.status_code == 200
-            wanted = {"product_id": 1, "product_name": "Lamp", "description": None, "price": "12.90", "stock": 0, "is_available": True}
+            wanted = {
+                "product_id": 1,
+                "product_name": "Lamp",
+                "description": None,
+                "price": "12.90",
+                "stock": 0,
+                "is_available": True,
+            }
             assert created.json() == shown.json() == wanted
     finally:
         app.dependency_overrides.clear()
