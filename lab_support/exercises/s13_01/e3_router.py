@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from fastapi import FastAPI
 from sqlalchemy import insert, select, text, update
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
+from lab_support.exercises.over_http import app_of, in_words, send
 from lab_support.exercises.story import Answer, Story
 from lab_support.services.store.entities import Product, StoreBase
 
@@ -68,18 +68,7 @@ router = Exercise(
 @router.act
 async def request(attempt: Attempt, method: str, path: str, body: Any = None) -> dict[str, Any]:
     """Send one HTTP request to an application that serves the student's router."""
-    app = FastAPI()
-    app.state.sessions = attempt.sessions
-    app.include_router(attempt.the("router"))
-    async with attempt.client(app) as client:
-        answer = await client.request(method, path, json=body)
-    kind = answer.headers.get("content-type", "")
-    return {
-        "status": answer.status_code,
-        "location": answer.headers.get("location"),
-        "json": answer.json() if "json" in kind and answer.content else None,
-        "text": answer.text,
-    }
+    return await send(attempt, app_of(attempt, attempt.the("router")), method, path, body)
 
 
 @router.act
@@ -91,7 +80,7 @@ async def reverse_unordered_reads(attempt: Attempt) -> None:
 
 async def http(story: Story, method: str, path: str, body: Any = None) -> Answer:
     """Ask over HTTP, with the request as the card's words."""
-    call = f"{method} {path}" + (f" {body}" if body is not None else "")
+    call = in_words(method, path, body)
     return await story.ask(request, call=call, method=method, path=path, body=body)
 
 
