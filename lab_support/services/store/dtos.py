@@ -1,38 +1,34 @@
-"""What crosses HTTP: the JSON of products, checked before anything touches the database.
+"""What crosses HTTP: the JSON of products, users and orders, checked before anything touches the database.
 
 The names are the API's (`product_id`, `product_name`), not the table's (`id`, `name`);
-`mapping.py` joins them.
+`mapping.py` joins them. A column reaches a caller only if a class here names it.
 
 Section:
-    13.1, "CRUD over HTTP"; 13.2 explains why these are not the entities
+    13.1, "CRUD over HTTP"; 13.2, "An entity returned as it is"
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Any
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-MAX_STOCK = 2**31 - 1
-CENT = Decimal("0.01")
+from lab_support.services.store.fields import (
+    CENT,
+    Availability,
+    Category,
+    Description,
+    Email,
+    Password,
+    Price,
+    ProductName,
+    Stock,
+    UserName,
+)
 
-
-def storable(text: str) -> str:
-    """Refuse the one character that PostgreSQL can't keep in a text column.
-
-    Raises:
-        PydanticCustomError: The text contains NUL.
-    """
-    if "\x00" in text:
-        raise PydanticCustomError("nul_character", "Text may not contain the NUL character")
-    return text
-
-
-def in_cents(amount: Decimal) -> Decimal:
-    """Write an amount with exactly two decimals; -0 becomes 0.00."""
-    return abs(amount).quantize(CENT)
+Item = TypeVar("Item", bound=BaseModel)
+TAX_RATE: Final = Decimal("0.20")
 
 
 def unsent() -> Any:
@@ -40,26 +36,13 @@ def unsent() -> Any:
     return None
 
 
-StorableText = Annotated[str, AfterValidator(storable)]
-ProductName = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(storable),
-    Field(description="Shown to customers; surrounding blanks are removed.", examples=["Desk lamp"]),
-]
-Description = Annotated[StorableText, Field(max_length=500, examples=["Brass, 40 cm."])]
-Price = Annotated[
-    Decimal,
-    Field(ge=0, max_digits=12, decimal_places=2, description="Money; send a string.", examples=["24.90"]),
-    AfterValidator(in_cents),
-    PlainSerializer("{:.2f}".format, return_type=str, when_used="json"),
-]
-Stock = Annotated[int, Field(strict=True, ge=0, le=MAX_STOCK, description="Pieces on the shelf.")]
-Availability = Annotated[bool, Field(strict=True, description="Whether customers can buy it now.")]
+def with_tax(price: Decimal) -> Decimal:
+    """Add the tax and round to the cent, half a cent upwards."""
+    return (price * (1 + TAX_RATE)).quantize(CENT, ROUND_HALF_UP)
 
 
 class ProductWrite(BaseModel):
-    """A whole product as a caller sends it: `POST` makes one of it, `PUT` replaces one by it."""
+    """What a caller says about a whole product. What it does not name (an id, the supplier's cost) is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,12 +53,23 @@ class ProductWrite(BaseModel):
     is_available: Availability = True
 
 
+class ProductCreate(ProductWrite):
+    """What `POST` makes a product of."""
+
+    category: Category = "general"
+
+
+class ProductReplace(ProductCreate):
+    """What `PUT` replaces a product by; an optional field that is not sent gets its default."""
+
+
 class ProductPatch(BaseModel):
     """Some fields of a product. A field that is not sent stays as it is; only `description` may be null."""
 
     model_config = ConfigDict(extra="forbid")
 
     product_name: ProductName = Field(default_factory=unsent)
+    category: Category = Field(default_factory=unsent)
     description: Description | None = Field(default_factory=unsent)
     price: Price = Field(default_factory=unsent)
     stock: Stock = Field(default_factory=unsent)
@@ -83,7 +77,7 @@ class ProductPatch(BaseModel):
 
 
 class ProductRead(BaseModel):
-    """A product as the API shows it."""
+    """What customers may see of a stored product."""
 
     product_id: int
     product_name: str
@@ -93,8 +87,88 @@ class ProductRead(BaseModel):
     is_available: bool
 
 
-class ProductPage(BaseModel):
-    """One page of a list, in the order of `product_id`."""
+class ProductDetail(ProductRead):
+    """A product on its own page: what is stored, and what follows from it."""
 
-    items: list[ProductRead]
-    next: str | None = Field(None, description="Where the next page begins; null, as `skip` chooses it here.")
+    category: str
+
+    @computed_field(description="What a customer pays, to the cent.", examples=["29.88"])  # type: ignore[prop-decorator]
+    @property
+    def price_with_tax(self) -> Price:
+        """Add the tax to the price."""
+        return with_tax(self.price)
+
+
+class ProductSummary(BaseModel):
+    """A product as a line of a list, without its text."""
+
+    product_id: int
+    product_name: str
+    category: str
+    price: Price
+    stock: int
+    is_available: bool
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list, in the order of the ids."""
+
+    items: list[Item]
+    next: str | None = Field(
+        None, description="Send it as `after` to get the next page; null on the last page."
+    )
+
+
+class ProductPage(Page[ProductRead]):
+    """One page of products."""
+
+
+class ProductSummaryPage(Page[ProductSummary]):
+    """One page of products, a line each."""
+
+
+class UserCreate(BaseModel):
+    """A new user. The password is in no repr and in no text of a validation error."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    email: Email
+    user_name: UserName
+    password: Password
+
+
+class UserRead(BaseModel):
+    """A user as the API shows one: neither the password's hash nor the balance."""
+
+    user_id: int
+    email: str
+    user_name: str
+
+
+class OrderLine(BaseModel):
+    """One line of an order, with its product's name beside it."""
+
+    product_id: int
+    product_name: str
+    quantity: int
+    unit_price: Price
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def line_total(self) -> Price:
+        """Multiply the price of one piece by the quantity."""
+        return self.quantity * self.unit_price
+
+
+class OrderDetail(BaseModel):
+    """An order combined with its lines and their sum."""
+
+    order_id: int
+    customer_email: str
+    lines: list[OrderLine]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def total(self) -> Price:
+        """Add up the lines; an order without lines costs 0.00."""
+        return sum((line.line_total for line in self.lines), Decimal("0.00"))
