@@ -67,9 +67,11 @@ async def empty(engine: AsyncEngine) -> None:
     """Delete every row of the store and let its ids begin at 1 again."""
     async with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            await connection.execute(text("TRUNCATE products, orders, order_items RESTART IDENTITY"))
+            tables = ", ".join(table.name for table in StoreBase.metadata.sorted_tables)
+            await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
             return
         for table in reversed(StoreBase.metadata.sorted_tables):
             await connection.execute(delete(table))
         if engine.dialect.name != "sqlite":
-            await connection.execute(text("ALTER TABLE products AUTO_INCREMENT = 1"))
+            for name in ("products", "users"):
+                await connection.execute(text(f"ALTER TABLE {name} AUTO_INCREMENT = 1"))

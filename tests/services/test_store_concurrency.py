@@ -54,6 +54,8 @@ async def test_patches_of_different_fields_all_stay(client: httpx.AsyncClient) -
             "price": "1.50",
             "stock": 9,
             "is_available": True,
+            "category": "general",
+            "price_with_tax": "1.80",
         }
 
 

@@ -16,14 +16,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lab_support.database import get_session
 from lab_support.pools.problems import problem
 from lab_support.services.problem_docs import problems
-from lab_support.services.store.dtos import ProductPage, ProductPatch, ProductRead, ProductWrite, StorableText
+from lab_support.services.store.dtos import (
+    ProductCreate,
+    ProductDetail,
+    ProductPatch,
+    ProductReplace,
+    ProductSummaryPage,
+)
 from lab_support.services.store.errors import (
     EmptyUpdateError,
     ProductInUseError,
     ProductNotFoundError,
     StoreError,
 )
-from lab_support.services.store.mapping import product_columns, product_read
+from lab_support.services.store.fields import StorableText
+from lab_support.services.store.mapping import product_columns, product_detail, product_summary
 from lab_support.services.store.service import ProductService
 
 STATUS_OF: dict[type[StoreError], HTTPStatus] = {
@@ -51,39 +58,41 @@ Search = Annotated[StorableText | None, Query(max_length=200, description="Text 
 
 @router.post("", status_code=201, responses=problems(400, 413))
 async def create_product(
-    product: ProductWrite, products: Products, request: Request, response: Response
-) -> ProductRead:
+    product: ProductCreate, products: Products, request: Request, response: Response
+) -> ProductDetail:
     """Add a product; the answer's Location is its address."""
     created = await products.create(product_columns(product))
     response.headers["Location"] = f"{request.url.path}/{created.id}"
-    return product_read(created)
+    return product_detail(created)
 
 
 @router.get("")
 async def list_products(
     products: Products, skip: Skip = 0, limit: Limit = 20, q: Search = None
-) -> ProductPage:
+) -> ProductSummaryPage:
     """List products in the order of their ids, all or those with a text in their name."""
     found = await products.find(skip=skip, limit=limit, name_contains=q)
-    return ProductPage(items=[product_read(product) for product in found])
+    return ProductSummaryPage(items=[product_summary(product) for product in found])
 
 
 @router.get("/{product_id}", responses=problems(404))
-async def get_product(product_id: ProductId, products: Products) -> ProductRead:
+async def get_product(product_id: ProductId, products: Products) -> ProductDetail:
     """Show one product."""
-    return product_read(await products.get(product_id))
+    return product_detail(await products.get(product_id))
 
 
 @router.put("/{product_id}", responses=problems(400, 404, 413))
-async def replace_product(product_id: ProductId, product: ProductWrite, products: Products) -> ProductRead:
+async def replace_product(
+    product_id: ProductId, product: ProductReplace, products: Products
+) -> ProductDetail:
     """Replace a product; an optional field that is not sent gets its default."""
-    return product_read(await products.change(product_id, product_columns(product)))
+    return product_detail(await products.change(product_id, product_columns(product)))
 
 
 @router.patch("/{product_id}", responses=problems(400, 404, 413))
-async def change_product(product_id: ProductId, product: ProductPatch, products: Products) -> ProductRead:
+async def change_product(product_id: ProductId, product: ProductPatch, products: Products) -> ProductDetail:
     """Change the fields that are sent and leave the others."""
-    return product_read(await products.change(product_id, product_columns(product)))
+    return product_detail(await products.change(product_id, product_columns(product)))
 
 
 @router.delete("/{product_id}", status_code=204, response_class=Response, responses=problems(404, 409))

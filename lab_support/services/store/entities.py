@@ -3,7 +3,7 @@
 They live in a `MetaData` of their own, so that creating the store's tables creates the store's and no others.
 
 Section:
-    13.1, "A declarative entity"
+    13.1, "A declarative entity"; 13.2 adds users, categories and what a product costs the shop
 """
 
 from __future__ import annotations
@@ -17,6 +17,16 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from lab_support.database import Base, TimestampMixin
 
 
+def exact_text(characters: int) -> String:
+    """Give the type of a text that equals only itself, on every engine.
+
+    MariaDB's usual collation takes `Lamp`, `lamp`, `lámp` and `lamp ` for the same.
+    """
+    return String(characters).with_variant(
+        String(characters, collation="utf8mb4_nopad_bin"), "mysql", "mariadb"
+    )
+
+
 class StoreBase(AsyncAttrs, Base):
     """What every table of the store has in common."""
 
@@ -25,7 +35,10 @@ class StoreBase(AsyncAttrs, Base):
 
 
 class Product(TimestampMixin, StoreBase):
-    """Something the shop sells; `price` is money with two decimals, `stock` counts pieces."""
+    """Something the shop sells; `price` is money with two decimals, `stock` counts pieces.
+
+    `supplier_cost` is what the shop pays for a piece: nobody outside may see it.
+    """
 
     __tablename__ = "products"
     __table_args__ = (
@@ -34,11 +47,26 @@ class Product(TimestampMixin, StoreBase):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), index=True)
+    name: Mapped[str] = mapped_column(exact_text(200), index=True)
+    category: Mapped[str] = mapped_column(exact_text(50), index=True, server_default="general")
     description: Mapped[str | None] = mapped_column(String(500))
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     stock: Mapped[int] = mapped_column(server_default=text("0"))
     is_available: Mapped[bool] = mapped_column(server_default=true())
+    supplier_cost: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+
+
+class User(TimestampMixin, StoreBase):
+    """Somebody with an account; `email` is in lower case, `balance` is money, the password is kept as a hash."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("balance >= 0", name="balance_not_negative"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(exact_text(320), unique=True)
+    user_name: Mapped[str] = mapped_column(String(100))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    balance: Mapped[Decimal] = mapped_column(Numeric(12, 2), server_default=text("0"))
 
 
 class OrderItem(StoreBase):
