@@ -1,0 +1,10 @@
+"""13.2: what students are asked about keeping DTO and entity apart."""
+
+from lab_support.exercises.s13_02.e1_dtos import dtos
+from lab_support.exercises.s13_02.e2_mapping import mapping
+from lab_support.exercises.s13_02.e3_users import users
+
+TITLE = "DTO and entity, apart"
+EXERCISES = (dtos, mapping, users)
+
+__all__ = ["EXERCISES", "TITLE"]
