@@ -9,6 +9,9 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
+from fastapi.exceptions import ValidationException as FastAPIValidationError
+from pydantic import ValidationError
+
 from lab_support.student_frames import StudentFrame, is_own, student_frames
 
 
@@ -45,6 +48,14 @@ def means_not_attempted(error: BaseException) -> bool:
 
 
 def one_line(error: BaseException) -> str:
-    """Say an error in one line: its type, and its text without SQL or parameters."""
-    said = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
+    """Say an error in one line: its type, and its text without SQL, parameters or pydantic's inputs."""
+    said = _refused(error) or str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
     return f"{type(error).__name__}: {said}"[:400] if said else type(error).__name__
+
+
+def _refused(error: BaseException) -> str:
+    """Say the first thing that pydantic or FastAPI found wrong; empty for every other error."""
+    if not isinstance(error, ValidationError | FastAPIValidationError) or not error.errors():
+        return ""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".replace("\n", " ")

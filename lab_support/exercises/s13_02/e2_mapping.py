@@ -52,7 +52,7 @@ mapping = Exercise(
             "lazy-attribute-in-response",
             "You believe that reading `product.supplier` is free. It is a statement, and nobody can await it while "
             "an answer is being built: load it in the query, with selectinload or joinedload.",
-            lambda seen: "MissingGreenlet" in seen.errors,
+            lambda seen: any("MissingGreenlet" in said for said in (*seen.errors, *seen.error_texts)),
         ),
         Misconception(
             "mutates-input",

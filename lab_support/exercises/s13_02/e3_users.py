@@ -103,9 +103,9 @@ async def request(attempt: Attempt, method: str, path: str, body: Any = None) ->
 
 @users.act
 async def speak(attempt: Attempt, body: dict[str, Any]) -> list[str]:
-    """Return how the student's UserCreate shows itself: repr, str, format, JSON and dump."""
+    """Return how the student's UserCreate shows itself when it is printed."""
     user = attempt.the("UserCreate").model_validate_json(json.dumps(body))
-    return [repr(user), str(user), f"{user}", user.model_dump_json(), repr(user.model_dump())]
+    return [repr(user), str(user)]
 
 
 @users.act
@@ -121,7 +121,8 @@ async def http(story: Story, word: str, method: str, path: str, body: Any = None
     answer = await story.ask(request, call=call, method=method, path=path, body=body)
     rows = await story.rows(select(User.__table__))
     in_rows = any(word in str(value) for row in rows for value in row.values())
-    hash_shown = any(str(row["password_hash"]) in answer["text"] for row in rows) and not in_rows
+    hashes = [row["password_hash"] for row in rows if row["password_hash"]]
+    hash_shown = any(one in answer["text"] for one in hashes) and not in_rows
     story.saw(word_in_row=in_rows or story.seen.word_in_row, hash_shown=hash_shown or story.seen.hash_shown)
     story.expect(not in_rows, "The password stands in the table.", observed=rows)
     story.expect(not hash_shown, "The answer shows the password's hash.", observed=answer["text"])
@@ -197,7 +198,7 @@ async def verifies(story: Story) -> None:
 @users.scenario("a request does not show its password, however it is printed")
 async def requests_keep_secrets(story: Story) -> None:
     word = a_word(story)
-    answer = await story.ask(speak, call="repr(UserCreate(...)), and its JSON", body=a_user(story, word))
+    answer = await story.ask(speak, call="repr(UserCreate(...))", body=a_user(story, word))
     for shown in answer.value:
         story.expect(word not in shown, "UserCreate shows the password.",
                      expected="'**********'", observed=around(shown, word))  # fmt: skip
