@@ -1,0 +1,34 @@
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lab_support.services.store.entities import Product
+
+Entity = TypeVar("Entity")
+
+
+class Repository(Generic[Entity]):
+    entity: type[Entity]
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def get_by_id(self, entity_id: int) -> Entity | None:
+        return await self._session.get(self.entity, entity_id)
+
+    async def get_all(self) -> list[Entity]:
+        return list(await self._session.scalars(select(self.entity).order_by(self.entity.id)))
+
+
+class CatalogueRepository(Repository[Product]):
+    entity = Product
+
+    async def in_category(self, category: str, lowest: Decimal, highest: Decimal) -> list[Product]:
+        found = [
+            product
+            for product in await self.get_all()
+            if product.category == category and lowest <= product.price <= highest
+        ]
+        return sorted(found, key=lambda product: (product.price, product.id))
