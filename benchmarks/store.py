@@ -13,7 +13,8 @@ from benchmarks.ratios import Ratio, compare
 from lab_support.database import build_engine, create_tables, session_factory, writing_session
 from lab_support.services import create_app, running_app
 from lab_support.services.store.entities import Product, StoreBase
-from lab_support.services.store.mapping import product_read
+from lab_support.services.store.mapping import product_detail
+from lab_support.services.store.repository import SqlAlchemyProductRepository
 from lab_support.services.store.service import ProductService
 from lab_support.settings import Settings
 
@@ -83,7 +84,8 @@ async def http_beside_service() -> list[Ratio]:
 
         async def by_service() -> None:
             async with sessions() as session:
-                product_read(await ProductService(session).get(number)).model_dump_json()
+                service = ProductService(SqlAlchemyProductRepository(session), session.commit)
+                product_detail(await service.get(number)).model_dump_json()
 
         return [
             await compare(

@@ -72,6 +72,8 @@ async def empty(engine: AsyncEngine) -> None:
             return
         for table in reversed(StoreBase.metadata.sorted_tables):
             await connection.execute(delete(table))
-        if engine.dialect.name != "sqlite":
+        if engine.dialect.name == "sqlite":
+            await connection.execute(text("DELETE FROM sqlite_sequence"))
+        else:
             for name in ("products", "users"):
                 await connection.execute(text(f"ALTER TABLE {name} AUTO_INCREMENT = 1"))

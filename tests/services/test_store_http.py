@@ -301,7 +301,7 @@ async def test_pages_follow_the_ids(client: httpx.AsyncClient) -> None:
 
 
 async def test_page_has_twenty_products_by_default(client: httpx.AsyncClient, store: FastAPI) -> None:
-    """Without a limit the page has 20 products, with the largest limit 100; `next` is null."""
+    """Without a limit the page has 20 products, with the largest limit 100; `next` leads to the rest."""
     async with store.state.sessions() as session:
         session.add_all([Product(name=f"p{number}", price=1) for number in range(101)])
         await session.commit()
@@ -310,7 +310,9 @@ async def test_page_has_twenty_products_by_default(client: httpx.AsyncClient, st
     page = await client.get("/store/products", params={"limit": 100})
     assert len(names(page)) == 100
     assert set(page.json()) == {"items", "next"}
-    assert page.json()["next"] is None
+    rest = await client.get("/store/products", params={"after": page.json()["next"]})
+    assert names(rest) == ["p100"]
+    assert rest.json()["next"] is None
 
 
 async def test_empty_store_has_an_empty_page(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """The store's tables as mapped classes.
 
 They live in a `MetaData` of their own, so that creating the store's tables creates the store's and no others.
+`sqlite_autoincrement` keeps SQLite, too, from giving a new row the id of a deleted one.
 
 Section:
     13.1, "A declarative entity"; 13.2 adds users, categories and what a product costs the shop
@@ -44,15 +45,16 @@ class Product(TimestampMixin, StoreBase):
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),
         CheckConstraint("stock >= 0", name="stock_not_negative"),
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(exact_text(200), index=True)
-    category: Mapped[str] = mapped_column(exact_text(50), index=True, server_default="general")
     description: Mapped[str | None] = mapped_column(String(500))
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     stock: Mapped[int] = mapped_column(server_default=text("0"))
     is_available: Mapped[bool] = mapped_column(server_default=true())
+    category: Mapped[str] = mapped_column(exact_text(50), index=True, server_default="general")
     supplier_cost: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
 
 
@@ -60,7 +62,10 @@ class User(TimestampMixin, StoreBase):
     """Somebody with an account; `email` is in lower case, `balance` is money, the password is kept as a hash."""
 
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint("balance >= 0", name="balance_not_negative"),)
+    __table_args__ = (
+        CheckConstraint("balance >= 0", name="balance_not_negative"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(exact_text(320), unique=True)
@@ -96,6 +101,7 @@ class Order(TimestampMixin, StoreBase):
     """
 
     __tablename__ = "orders"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_email: Mapped[str] = mapped_column(String(320), index=True)

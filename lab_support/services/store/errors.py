@@ -1,9 +1,13 @@
-"""What can go wrong in the store, in the words of a shop; `api.py` turns each into an HTTP status.
+"""What can go wrong in the store, in the words of a shop; `api` turns each into an HTTP status.
 
     StoreError
     ├── ProductNotFoundError  no product has this id
     ├── ProductInUseError     orders refer to the product, so it can't be deleted
-    └── EmptyUpdateError      a partial update that names no field
+    ├── EmptyUpdateError      a partial update that names no field
+    ├── CursorError           a page is asked for with a cursor that was not given for it
+    ├── UserNotFoundError     no user has this id
+    ├── EmailTakenError       somebody else has this e-mail address
+    └── OrderNotFoundError    no order has this id
 
 Section:
     13.1, "CRUD over HTTP"
@@ -43,3 +47,33 @@ class EmptyUpdateError(StoreError):
     def __init__(self, product_id: int) -> None:
         super().__init__(f"Nothing to change in product {product_id}: send at least one field.")
         self.product_id = product_id
+
+
+class CursorError(StoreError):
+    """The store gave no such cursor for this search."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} Begin at the first page: leave `after` out.")
+
+
+class UserNotFoundError(StoreError):
+    """No user has this id."""
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(f"The store has no user {user_id}.")
+        self.user_id = user_id
+
+
+class EmailTakenError(StoreError):
+    """Another user has this address; it is not repeated, in case somebody logs the answer."""
+
+    def __init__(self) -> None:
+        super().__init__("There is a user with this e-mail address already; use another address.")
+
+
+class OrderNotFoundError(StoreError):
+    """No order has this id."""
+
+    def __init__(self, order_id: int) -> None:
+        super().__init__(f"The store has no order {order_id}.")
+        self.order_id = order_id

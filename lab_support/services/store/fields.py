@@ -36,6 +36,11 @@ def in_cents(amount: Decimal) -> Decimal:
     return abs(amount).quantize(CENT)
 
 
+def as_text(amount: Decimal) -> str:
+    """Write money for JSON, which has no exact numbers."""
+    return f"{amount:.2f}"
+
+
 def one_spelling(address: str) -> str:
     """Give the one form in which an e-mail address is stored: NFC and lower case.
 
@@ -66,7 +71,7 @@ Price = Annotated[
     Decimal,
     Field(ge=0, max_digits=12, decimal_places=2, description="Money; send a string.", examples=["24.90"]),
     AfterValidator(in_cents),
-    PlainSerializer("{:.2f}".format, return_type=str, when_used="json"),
+    PlainSerializer(as_text, return_type=str, when_used="json"),
 ]
 Stock = Annotated[int, Field(strict=True, ge=0, le=MAX_STOCK, description="Pieces on the shelf.")]
 Availability = Annotated[bool, Field(strict=True, description="Whether customers can buy it now.")]

@@ -1,38 +1,53 @@
-"""What the store does with products: one method per use case, the only place that commits.
+"""What the store does: one method per use case, the only place that commits.
 
-Every change is one statement that carries its own condition, and the row is read after it. Between a read and
-the write that follows it, somebody else may change or delete the row; here there is no such gap.
+A service names its repositories by their protocol and gets the commit of their transaction as a function
+(docs/decisions/0007). It knows neither sessions nor SQL.
 
 Section:
-    13.1, "CRUD over HTTP"; 13.3 moves the statements into a repository
+    13.3, "Who commits"
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from sqlalchemy import CursorResult, delete, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from lab_support.repositories import BrokenReferenceError, DuplicateError, KeysetPage
+from lab_support.services.store.dtos import UserCreate
+from lab_support.services.store.entities import Order, Product, User
+from lab_support.services.store.errors import (
+    EmailTakenError,
+    EmptyUpdateError,
+    OrderNotFoundError,
+    ProductInUseError,
+    ProductNotFoundError,
+    UserNotFoundError,
+)
+from lab_support.services.store.mapping import new_user
+from lab_support.services.store.passwords import hash_password
+from lab_support.services.store.repository import (
+    OrderRepository,
+    ProductRepository,
+    ProductSearch,
+    UserRepository,
+)
 
-from lab_support.services.store.entities import Product
-from lab_support.services.store.errors import EmptyUpdateError, ProductInUseError, ProductNotFoundError
-
-MAX_ID = 2**31 - 1
+Commit = Callable[[], Awaitable[None]]
+"""Ends the transaction in which the repositories work, and keeps what they wrote."""
 
 
 class ProductService:
-    """The use cases of products in one session, which the caller opens and closes."""
+    """The use cases of products, in one transaction."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+    def __init__(self, products: ProductRepository, commit: Commit) -> None:
+        self._products = products
+        self._commit = commit
 
     async def create(self, columns: Mapping[str, Any]) -> Product:
         """Store a new product and give it its id."""
-        product = Product(**columns)
-        self._session.add(product)
-        await self._session.commit()
+        product = await self._products.create(Product(**columns))
+        await self._commit()
         return product
 
     async def get(self, product_id: int) -> Product:
@@ -41,24 +56,20 @@ class ProductService:
         Raises:
             ProductNotFoundError: No product has this id.
         """
-        product = await self._session.get(Product, possible_id(product_id))
+        product = await self._products.get_by_id(product_id)
         if product is None:
             raise ProductNotFoundError(product_id)
         return product
 
-    async def find(self, *, skip: int, limit: int, name_contains: str | None = None) -> Sequence[Product]:
-        """Read one page of products in the order of their ids.
-
-        Args:
-            skip: How many products to leave out before the page.
-            limit: How many products the page has at most.
-            name_contains: Text to look for in the name, taken literally (`%` and `_` too) and whatever its
-                capitals; SQLite knows the capitals of A to Z only.
-        """
-        query = select(Product).order_by(Product.id).offset(skip).limit(limit)
-        if name_contains:
-            query = query.where(Product.name.icontains(name_contains, autoescape=True))
-        return (await self._session.scalars(query)).all()
+    async def browse(
+        self, search: ProductSearch, *, skip: int = 0, after: int | None = None, limit: int = 20
+    ) -> KeysetPage[Product, int]:
+        """Read one page of products in the order of their ids: after an id, or after leaving out `skip`."""
+        if not skip:
+            return await self._products.page(search, after=after, limit=limit)
+        found = await self._products.find(search, skip=skip, limit=limit + 1)
+        page = found[:limit]
+        return KeysetPage(page, page[-1].id if len(found) > limit else None)
 
     async def change(self, product_id: int, columns: Mapping[str, Any]) -> Product:
         """Set the given columns of a product and leave the others as they are.
@@ -69,11 +80,10 @@ class ProductService:
         """
         if not columns:
             raise EmptyUpdateError(product_id)
-        await self._session.execute(
-            update(Product).where(Product.id == possible_id(product_id)).values(**columns)
-        )
-        product = await self.get(product_id)
-        await self._session.commit()
+        product = await self._products.update(product_id, columns)
+        if product is None:
+            raise ProductNotFoundError(product_id)
+        await self._commit()
         return product
 
     async def delete(self, product_id: int) -> None:
@@ -84,20 +94,63 @@ class ProductService:
             ProductNotFoundError: No product has this id.
         """
         try:
-            done = await self._session.execute(delete(Product).where(Product.id == possible_id(product_id)))
-        except IntegrityError as error:
+            deleted = await self._products.delete(product_id)
+        except BrokenReferenceError as error:
             raise ProductInUseError(product_id) from error
-        if cast("CursorResult[Any]", done).rowcount == 0:
+        if not deleted:
             raise ProductNotFoundError(product_id)
-        await self._session.commit()
+        await self._commit()
 
 
-def possible_id(product_id: int) -> int:
-    """Give the id back when the table's integer column could hold it.
+class UserService:
+    """The use cases of users, in one transaction."""
 
-    Raises:
-        ProductNotFoundError: No row can have this id; asking a server for it would be an error of its driver.
-    """
-    if not 0 < product_id <= MAX_ID:
-        raise ProductNotFoundError(product_id)
-    return product_id
+    def __init__(self, users: UserRepository, commit: Commit) -> None:
+        self._users = users
+        self._commit = commit
+
+    async def register(self, wanted: UserCreate) -> User:
+        """Store a new user with the hash of the password.
+
+        Nobody asks first whether the address is free: between the answer and the writing another request could take it.
+        The table decides.
+
+        Raises:
+            EmailTakenError: Another user has this address.
+        """
+        password_hash = await asyncio.to_thread(hash_password, wanted.password.get_secret_value())
+        try:
+            user = await self._users.create(new_user(wanted, password_hash))
+        except DuplicateError as error:
+            raise EmailTakenError from error
+        await self._commit()
+        return user
+
+    async def get(self, user_id: int) -> User:
+        """Read one user.
+
+        Raises:
+            UserNotFoundError: No user has this id.
+        """
+        user = await self._users.get_by_id(user_id)
+        if user is None:
+            raise UserNotFoundError(user_id)
+        return user
+
+
+class OrderService:
+    """The use cases of orders."""
+
+    def __init__(self, orders: OrderRepository) -> None:
+        self._orders = orders
+
+    async def get(self, order_id: int) -> Order:
+        """Read one order with its items and their products.
+
+        Raises:
+            OrderNotFoundError: No order has this id.
+        """
+        order = await self._orders.get_by_id(order_id)
+        if order is None:
+            raise OrderNotFoundError(order_id)
+        return order

@@ -1,21 +1,18 @@
-"""The store over HTTP: routes, their dependencies, and one table from error to status.
+"""Products over HTTP.
 
 Section:
-    13.1, "CRUD over HTTP"
+    13.1, "CRUD over HTTP"; 13.3, "Offset against keyset pages"
 """
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
-from sqlalchemy.ext.asyncio import AsyncSession
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from lab_support.database import get_session
-from lab_support.pools.problems import problem
 from lab_support.services.problem_docs import problems
+from lab_support.services.store.api.dependencies import product_service
+from lab_support.services.store.cursors import cursor_after, id_of
 from lab_support.services.store.dtos import (
     ProductCreate,
     ProductDetail,
@@ -23,37 +20,35 @@ from lab_support.services.store.dtos import (
     ProductReplace,
     ProductSummaryPage,
 )
-from lab_support.services.store.errors import (
-    EmptyUpdateError,
-    ProductInUseError,
-    ProductNotFoundError,
-    StoreError,
-)
-from lab_support.services.store.fields import StorableText
+from lab_support.services.store.errors import CursorError
+from lab_support.services.store.fields import Category, Price, StorableText
 from lab_support.services.store.mapping import product_columns, product_detail, product_summary
+from lab_support.services.store.repository import ProductSearch
 from lab_support.services.store.service import ProductService
 
-STATUS_OF: dict[type[StoreError], HTTPStatus] = {
-    ProductNotFoundError: HTTPStatus.NOT_FOUND,
-    ProductInUseError: HTTPStatus.CONFLICT,
-    EmptyUpdateError: HTTPStatus.BAD_REQUEST,
-}
-
-router = APIRouter(prefix="/products", tags=["products"], responses=problems(422, 503, 504))
-
-
-def product_service(
-    session: Annotated[AsyncSession, Depends(get_session, scope="function")],
-) -> ProductService:
-    """Give the endpoint its use cases on this request's session."""
-    return ProductService(session)
-
+router = APIRouter(prefix="/products", tags=["products"])
 
 Products = Annotated[ProductService, Depends(product_service)]
 ProductId = Annotated[int, Path(ge=-(2**63), lt=2**63, description="As given by the store.")]
-Skip = Annotated[int, Query(ge=0, le=2**31, description="Products to leave out before the page.")]
+Skip = Annotated[
+    int | None, Query(ge=0, le=2**31, description="Products to leave out before the page; not with `after`.")
+]
 Limit = Annotated[int, Query(ge=1, le=100, description="Products on the page.")]
-Search = Annotated[StorableText | None, Query(max_length=200, description="Text in the product's name.")]
+After = Annotated[
+    str | None, Query(max_length=200, description="The `next` of the page before, with the same search.")
+]
+
+
+def product_search(
+    category: Annotated[Category | None, Query()] = None,
+    min_price: Annotated[Price | None, Query(description="At least this much, without tax.")] = None,
+    max_price: Annotated[Price | None, Query(description="At most this much, without tax.")] = None,
+    q: Annotated[
+        StorableText | None, Query(max_length=200, description="Text in the product's name.")
+    ] = None,
+) -> ProductSearch:
+    """Read which products are meant."""
+    return ProductSearch(category=category, min_price=min_price, max_price=max_price, name_contains=q)
 
 
 @router.post("", status_code=201, responses=problems(400, 413))
@@ -66,13 +61,23 @@ async def create_product(
     return product_detail(created)
 
 
-@router.get("")
+@router.get("", responses=problems(400))
 async def list_products(
-    products: Products, skip: Skip = 0, limit: Limit = 20, q: Search = None
+    products: Products,
+    search: Annotated[ProductSearch, Depends(product_search)],
+    skip: Skip = None,
+    after: After = None,
+    limit: Limit = 20,
 ) -> ProductSummaryPage:
-    """List products in the order of their ids, all or those with a text in their name."""
-    found = await products.find(skip=skip, limit=limit, name_contains=q)
-    return ProductSummaryPage(items=[product_summary(product) for product in found])
+    """List products in the order of their ids, all or those meant; `next` leads to the page that follows."""
+    if after is not None and skip is not None:
+        raise CursorError("`after` and `skip` are two ways to choose a page; send one of them.")
+    last_seen = None if after is None else id_of(after, search)
+    page = await products.browse(search, skip=skip or 0, after=last_seen, limit=limit)
+    return ProductSummaryPage(
+        items=[product_summary(product) for product in page.items],
+        next=None if page.next is None else cursor_after(page.next, search),
+    )
 
 
 @router.get("/{product_id}", responses=problems(404))
@@ -99,12 +104,3 @@ async def change_product(product_id: ProductId, product: ProductPatch, products:
 async def delete_product(product_id: ProductId, products: Products) -> None:
     """Delete a product that is part of no order."""
     await products.delete(product_id)
-
-
-def install_errors(app: FastAPI) -> None:
-    """Answer this service's own errors by the table above."""
-
-    @app.exception_handler(StoreError)
-    async def refuse(_request: Request, error: StoreError) -> JSONResponse:
-        status = STATUS_OF[type(error)]
-        return problem(status, status.phrase, str(error))
