@@ -26,7 +26,7 @@ from lab_support.exercises.model import Exercise, Scenario, Seen
 from lab_support.exercises.output import captured_output
 from lab_support.exercises.own_loop import LoopStoppedError, TimeIsUp, run_on_own_loop
 from lab_support.exercises.story import Story, StudentCodeRaised, Unmet
-from lab_support.exercises.student_code import one_line
+from lab_support.exercises.student_code import one_line, student_frame
 from lab_support.exercises.verdict import CaseResult, Cost, LikelyCause, State, Verdict
 from lab_support.settings import get_settings
 
@@ -87,11 +87,9 @@ def judge(
 def _tell_all(run: _Run, told: Callable[[CaseResult], None] | None) -> None:
     try:
         run_on_own_loop(_scenarios(run, told), limit_s=run.exercise.limit_s, cut=run.cut)
-    except TimeIsUp:
-        seconds = f"{run.exercise.limit_s:g} s"
-        run.cases.append(
-            _case(run, State.TIMED_OUT, f"Your code was still running after {seconds} and was stopped.")
-        )
+    except TimeIsUp as time_is_up:
+        limit = f"Your code was still running after {run.exercise.limit_s:g} s and was stopped."
+        run.cases.append(_case(run, State.TIMED_OUT, limit, frame=student_frame(time_is_up)))
     except LoopStoppedError as stopped:
         run.cases.append(_case(run, State.ERROR, str(stopped)))
     except (SystemExit, KeyboardInterrupt) as ended:

@@ -130,7 +130,10 @@ def test_an_endless_loop_is_stopped(swallow):
         while True:
             pass
 
-    assert judged(keep, limit_s=0.3).state is State.TIMED_OUT
+    verdict = judged(keep, limit_s=0.3)
+
+    assert verdict.state is State.TIMED_OUT
+    assert verdict.decisive.frame.function == "keep"
 
 
 def test_a_blocking_sleep_is_stopped():
