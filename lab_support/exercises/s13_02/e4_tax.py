@@ -21,7 +21,7 @@ tax = Exercise(
     id="13.2.4",
     title="Summary, detail and a price with tax",
     task="Show a list of products as summaries and one as a detail, both with the price including tax.",
-    student_writes=("list_products", "get_product"),
+    student_writes=("list_priced", "get_priced"),
     witness="answers",
     hints=(
         "What does a line of the list show, and what must be loaded for it? Which type are price and tax, all along?",
@@ -54,7 +54,7 @@ tax = Exercise(
 async def show_list(attempt: Attempt, limit: int) -> list[Any]:
     """Call the student's list and return its JSON, read after the session is closed."""
     async with attempt.sessions() as session:
-        found = list(await attempt.the("list_products")(session, limit))
+        found = list(await attempt.the("list_priced")(session, limit))
     return [one.model_dump(mode="json", by_alias=True) for one in found]
 
 
@@ -62,7 +62,7 @@ async def show_list(attempt: Attempt, limit: int) -> list[Any]:
 async def show_one(attempt: Attempt, product_id: int) -> Any:
     """Call the student's detail and return its JSON, read after the session is closed."""
     async with attempt.sessions() as session:
-        found = await attempt.the("get_product")(session, product_id)
+        found = await attempt.the("get_priced")(session, product_id)
     return None if found is None else found.model_dump(mode="json", by_alias=True)
 
 
@@ -128,7 +128,7 @@ def means_lazy(error: StudentError) -> bool:
 
 async def ask_for_list(story: Story, limit: int) -> Answer:
     """Ask for the list, and note whether reviews were read for it."""
-    call = f"list_products(session, {limit})"
+    call = f"list_priced(session, {limit})"
     answer = await story.ask(show_list, call=call, may_fail=True, limit=limit)
     read = any("reviews" in event["sql"] for event in answer.events if event["kind"] == "SQL")
     tried = answer.error is not None and means_lazy(answer.error)
@@ -167,13 +167,13 @@ async def lists_are_cheap(story: Story) -> None:
 async def details_are_whole(story: Story) -> None:
     rows = await seed(story, 12)
     for row in rows:
-        call = f"get_product(session, {row['id']})"
+        call = f"get_priced(session, {row['id']})"
         answer = await story.ask(show_one, call=call, product_id=row["id"])
         story.equal(answer.value, detail(row), "The detail is not the product's.")
         story.expect(answer.statements <= 2, "A detail takes too many statements.",
                      expected="at most 2", observed=answer.statements)  # fmt: skip
     nowhere = rows[-1]["id"] + story.random.randint(1, 99)
     answer = await story.ask(
-        show_one, call=f"get_product(session, {nowhere}): there is none", product_id=nowhere
+        show_one, call=f"get_priced(session, {nowhere}): there is none", product_id=nowhere
     )
     story.equal(answer.value, None, "A product that is not there is shown.")

@@ -32,7 +32,7 @@ class PricedDetail(PricedSummary):
     reviews: list[ReviewView]
 
 
-async def list_products(session: AsyncSession, limit: int) -> list[PricedSummary]:
+async def list_priced(session: AsyncSession, limit: int) -> list[PricedSummary]:
     query = select(Product.id, Product.name, Product.price, Product.tax_percent)
     rows = await session.execute(query.order_by(Product.id).limit(limit))
     return [
@@ -41,7 +41,7 @@ async def list_products(session: AsyncSession, limit: int) -> list[PricedSummary
     ]
 
 
-async def get_product(session: AsyncSession, product_id: int) -> PricedDetail | None:
+async def get_priced(session: AsyncSession, product_id: int) -> PricedDetail | None:
     product = await session.get(Product, product_id)
     if product is None:
         return None

@@ -35,12 +35,12 @@ class PricedDetail(PricedSummary):
     reviews: list[ReviewView]
 
 
-async def list_products(session, limit):
+async def list_priced(session, limit):
     query = select(Product).order_by(Product.id).limit(limit)
     return [PricedSummary.model_validate(product) for product in await session.scalars(query)]
 
 
-async def get_product(session, product_id):
+async def get_priced(session, product_id):
     query = select(Product).where(Product.id == product_id).options(selectinload(Product.reviews))
     product = await session.scalar(query)
     return None if product is None else PricedDetail.model_validate(product)
