@@ -1,0 +1,66 @@
+"""Lesson 13.3 against the curriculum."""
+
+from tests.lessons.curriculum import LessonFacts
+
+FACTS = LessonFacts(
+    name="13_03_repository.ipynb",
+    shows={
+        "the protocol, fulfilled by every implementation": ("contract-seen", "contract-careless"),
+        "category and price range, asked in SQL": ("base-seen",),
+        "SQLAlchemy and in-memory implementations under one contract suite": ("contract-seen",),
+        "session in the constructor; nobody commits in here": ("rollback", "commits-inside"),
+        "generic base, specific subclass": ("base-seen",),
+        "FastAPI provider returning the protocol": ("provider-seen", "shop"),
+        "provider and endpoint get the same session in one request": ("provider-seen",),
+        "the service tested with the in-memory repository, no database touched": ("service-seen", "shop"),
+        "abc.ABC against Protocol": ("abc",),
+        "session per method against constructor": ("per-method",),
+        "a repository per aggregate root": ("aggregate",),
+        "identity map": ("identity",),
+        "flush, and autoflush": ("rollback", "details"),
+        "what a double must not do: its own object, an id twice": ("copies", "contract-careless"),
+        "offset against keyset pages under concurrent inserts": ("pages-seen",),
+        "what a deep page costs": ("deep",),
+        "cursors over HTTP": ("shop",),
+        "mapping with and without from_attributes, measured": ("mapping",),
+        "when not to use a repository": ("report",),
+    },
+    boxes={
+        "await self.session.commit()": "sql-text",
+        "from_attributes=True": "costs-text",
+        "advanced-alchemy": "costs-text",
+    },
+    taught={
+        "13.3.1": (
+            "def __init__(self, session: AsyncSession)",
+            "session.add(",
+            "session.flush()",
+            "session.get(",
+            "session.scalars(",
+            ".order_by(GiftCard.id).limit(1)",
+            "for name, value in changes.items()",
+            "setattr(",
+            "session.delete(",
+            "(**columns)",
+        ),
+        "13.3.2": ("count(1)", "next(self.ids)", "copy_of(", ".pop(card_id, None)", "server_default", "|= changes"),
+        "13.3.3": (
+            "TypeVar(",
+            "Generic[Entity]",
+            "entity: type[Entity]",
+            "select(self.entity)",
+            "SqlRepository[GiftCard]",
+            ".between(low, high)",
+            ".order_by(GiftCard.value, GiftCard.id)",
+        ),
+        "13.3.4": (
+            "Annotated[AsyncSession, Depends(get_session)]",
+            "(session: Session) -> GiftCardRepository",
+            "Protocol",
+            "LookupError",
+        ),
+        "13.3.5": ("tuple_(", "or_(", ".partition(", "One row more", ".limit("),
+    },
+    diagrams={"flow": "flowchart", "provider-text": "sequenceDiagram"},
+    view="one call, three repositories",
+)
