@@ -90,7 +90,7 @@ def _tried(make: Callable[[], Any], **how: Any) -> dict[str, Any]:
         made = make()
     except ValidationError as refused:
         errors = refused.errors(include_url=False, include_input=False, include_context=False)
-        return {"json": None, "refused": [[*map(str, one["loc"][:1]), one["type"]] for one in errors]}
+        return {"json": None, "refused": [["".join(map(str, one["loc"][:1])), one["type"]] for one in errors]}
     return {"json": json.loads(made.model_dump_json(by_alias=True, **how)), "refused": None}
 
 
@@ -194,7 +194,7 @@ async def updates_are_partial(story: Story) -> None:
 @dtos.scenario("what the table could not keep is refused at the edge")
 async def the_edge_is_guarded(story: Story) -> None:
     good = a_body(story)
-    limits = {"product_name": "n" * 200, "price": "9999999999.99", "stock": 0}
+    limits = ({"product_name": "n" * 200, "price": "9999999999.99"}, {"price": "0.00", "stock": 0})
     bad: tuple[dict[str, Any], ...] = (
         {"product_name": ""},
         {"product_name": "n" * 201},
@@ -206,8 +206,9 @@ async def the_edge_is_guarded(story: Story) -> None:
         {"description": "d" * 501},
     )
     for dto in ("ProductCreate", "ProductUpdate"):
-        answer = await story.ask(read, call=f"{dto} at its limits", dto=dto, body=good | limits)
-        story.equal(answer["refused"], None, f"{dto} refuses values that the table can keep.")
+        for limit in limits:
+            answer = await story.ask(read, call=f"{dto} at its limits", dto=dto, body=good | limit)
+            story.equal(answer["refused"], None, f"{dto} refuses values that the table can keep.")
         for change in bad:
             answer = await story.ask(read, call=f"{dto} with {change}"[:90], dto=dto, body=good | change)
             story.expect(answer["refused"], f"{dto} accepts a value that the table cannot keep.",

@@ -127,7 +127,7 @@ async def http(story: Story, word: str, method: str, path: str, body: Any = None
     story.expect(not in_rows, "The password stands in the table.", observed=rows)
     story.expect(not hash_shown, "The answer shows the password's hash.", observed=answer["text"])
     statements = " ".join(str(one["parameters"]) for one in answer.events)
-    for where, said in (("answer", answer["text"]), ("log", answer["logged"]), ("SQL", statements)):
+    for where, said in (("answer", answer["text"]), ("SQL", statements), ("log", answer["logged"])):
         story.expect(word not in said, f"The password stands in the {where}.",
                      expected="no trace of it", observed=around(said, word))  # fmt: skip
     return answer
