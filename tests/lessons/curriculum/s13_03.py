@@ -43,7 +43,14 @@ FACTS = LessonFacts(
             "session.delete(",
             "(**columns)",
         ),
-        "13.3.2": ("count(1)", "next(self.ids)", "copy_of(", ".pop(card_id, None)", "server_default", "|= changes"),
+        "13.3.2": (
+            "count(1)",
+            "next(self.ids)",
+            "copy_of(",
+            ".pop(card_id, None)",
+            "server_default",
+            "|= changes",
+        ),
         "13.3.3": (
             "TypeVar(",
             "Generic[Entity]",
