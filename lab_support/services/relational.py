@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fastapi import FastAPI
-from sqlalchemy import URL, MetaData
+from sqlalchemy import URL, Connection, MetaData, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -86,10 +86,37 @@ def pool_settings(settings: Settings) -> PoolSettings:
 
 async def _prepare(name: str, engine: AsyncEngine, metadata: MetaData) -> None:
     try:
-        await create_tables(engine, metadata)
+        lacking = await _lacking_columns(engine, metadata)
+        if not lacking:
+            await create_tables(engine, metadata)
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
         raise StartError(
             f"the service '{name}' can't create its tables in {masked(engine.url)}: {reason}. "
             "Check that its user may create tables and that nothing else uses the name."
         ) from error
+    if lacking:
+        raise StartError(
+            f"the tables of the service '{name}' in {masked(engine.url)} are of an earlier version: they lack "
+            f"{', '.join(lacking)}. Run `alembic -c lab_support/services/{name}/alembic.ini upgrade head` in the "
+            "workbook's folder, after `stamp 0001` if Alembic never ran on them; every row stays."
+        )
+
+
+async def _lacking_columns(engine: AsyncEngine, metadata: MetaData) -> list[str]:
+    """Name the columns that tables there are lack: `create_tables` would make missing tables, and change none."""
+
+    def look(connection: Connection) -> list[str]:
+        found = inspect(connection)
+        there = set(found.get_table_names())
+        lacking: list[str] = []
+        for table in metadata.sorted_tables:
+            if table.name in there:
+                names = {column["name"] for column in found.get_columns(table.name)}
+                lacking += [
+                    f"{table.name}.{column.name}" for column in table.columns if column.name not in names
+                ]
+        return lacking
+
+    async with engine.connect() as connection:
+        return await connection.run_sync(look)

@@ -16,6 +16,7 @@ from lab_support.database import DatabaseUrlError, build_engine, get_session, tr
 from lab_support.pools import DatabaseUnreachableError
 from lab_support.services import create_app, running_app
 from lab_support.services.relational import StartError
+from lab_support.services.store.migrations import upgrade
 from lab_support.settings import Settings
 
 LAMP = {"product_name": "Desk lamp", "price": "24.90"}
@@ -130,6 +131,20 @@ async def test_data_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     with pytest.raises((StartError, DatabaseUnreachableError), match=r"store\.db.*not a database"):
         async with running_app(Settings(data=tmp_path)):
             pytest.fail("the application must not start")
+
+
+async def test_data_of_an_earlier_version_is_told_how_to_be_upgraded(tmp_path: Path) -> None:
+    """Tables that lack columns are left alone; the error names the columns and the command, and then all is well."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    await upgrade(url, "0001")
+
+    with pytest.raises(StartError, match=r"products\.category.*alembic .*upgrade head"):
+        async with running_app(Settings(data=tmp_path)):
+            pytest.fail("the application must not start")
+
+    await upgrade(url)
+    async with running_app(Settings(data=tmp_path)) as client:
+        assert (await client.post("/store/products", json=LAMP)).status_code == 201
 
 
 async def test_settings_and_application_exclude_each_other() -> None:

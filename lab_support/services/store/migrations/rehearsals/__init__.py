@@ -1,0 +1,1 @@
+"""Revisions that are practised on copies; see `lab_support.services.store.rehearsal`."""

@@ -1,0 +1,1 @@
+"""The revisions that every database of the store goes through, oldest first."""
