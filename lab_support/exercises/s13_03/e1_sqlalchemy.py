@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
@@ -56,12 +56,18 @@ on_a_session = Exercise(
 )
 
 
+def _reverse_unordered_reads(connection: Any, _record: object) -> None:
+    """Have rows without an ORDER BY come the other way round, as the engine is free to do."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA reverse_unordered_selects = ON")
+    cursor.close()
+
+
 @on_a_session.act
 async def use_repository(attempt: Attempt, steps: list[list[Any]], end: str = "commit") -> list[Any]:
     """Take the steps on one session, then commit or roll back as its owner does."""
-    if attempt.engine.dialect.name == "sqlite":  # without ORDER BY, rows may come in any order: make it so
-        async with attempt.engine.connect() as connection:
-            await connection.exec_driver_sql("PRAGMA reverse_unordered_selects = ON")
+    if attempt.engine.dialect.name == "sqlite":
+        event.listen(attempt.engine.sync_engine, "connect", _reverse_unordered_reads)
     async with attempt.sessions() as session:
         answers = await take(attempt.the("ProductRepository")(session), steps)
         await (session.commit() if end == "commit" else session.rollback())
@@ -74,6 +80,22 @@ promise_all(on_a_session, use_repository)
 async def _stored(story: Story) -> list[dict[str, Any]]:
     columns = (Product.id, *(getattr(Product, name) for name in COLUMNS))
     return await story.rows(select(*columns).order_by(Product.id))
+
+
+def _as_wanted(story: Story, found: list[dict[str, Any]], wanted: list[dict[str, Any]], message: str) -> None:
+    """Compare tables and, where they differ, show only in what."""
+    here, there = ({row["id"]: row for row in rows} for rows in (found, wanted))
+    differing = [
+        number for number in sorted(here.keys() | there.keys()) if here.get(number) != there.get(number)
+    ]
+    expected, observed = (
+        {number: _shown(rows.get(number)) for number in differing} for rows in (there, here)
+    )
+    story.expect(not differing, message, expected=expected, observed=observed)
+
+
+def _shown(row: dict[str, Any] | None) -> str:
+    return f"{row['name']} at {row['price']}, {row['stock']} pieces" if row else "no such product"
 
 
 async def _two_products(story: Story) -> list[dict[str, Any]]:
@@ -97,9 +119,7 @@ async def rollback_undoes(story: Story) -> None:
     finally:
         commits = story.answers[-1].commits
         story.saw(commits_inside=commits)
-    story.equal(
-        await _stored(story), before, "After the caller's rollback the table is not as it was before."
-    )
+    _as_wanted(story, await _stored(story), before, "After the caller's rollback something is left.")
     story.equal(commits, 0, "Something was committed, though the caller never did.")
 
 
@@ -113,4 +133,6 @@ async def commit_keeps(story: Story) -> None:
     )  # fmt: skip
     created = {"id": made["id"], **new, "price": Decimal(new["price"])}
     wanted = sorted((first | {"stock": 777}, created), key=lambda row: row["id"])
-    story.equal(await _stored(story), wanted, "After the caller's commit the table holds other products.")
+    _as_wanted(
+        story, await _stored(story), wanted, "After the caller's commit the table is not as it should be."
+    )

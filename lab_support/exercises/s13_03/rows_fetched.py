@@ -14,11 +14,15 @@ from sqlalchemy.orm import Session
 
 
 class RowsFetched:
-    """Counts rows while it is entered: those the driver handed over, and the entities that were loaded of them."""
+    """Counts rows while it is entered: those the driver handed over, and the entities that were loaded of them.
+
+    Attributes:
+        most: The rows that the largest single statement fetched.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine.sync_engine
-        self._rows = self._entities = 0
+        self._rows = self._entities = self.most = 0
 
     def __enter__(self) -> RowsFetched:
         """Begin to count."""
@@ -37,7 +41,9 @@ class RowsFetched:
         return max(self._rows, self._entities)
 
     def _on_rows(self, _connection: Any, cursor: Any, *_: Any) -> None:
-        self._rows += len(getattr(cursor, "_rows", ()))  # the asyncio adapter fetches all at once
+        rows = len(getattr(cursor, "_rows", ()))  # the asyncio adapter fetches all at once
+        self._rows += rows
+        self.most = max(self.most, rows)
 
     def _on_entity(self, _session: Any, _entity: Any) -> None:
         self._entities += 1
