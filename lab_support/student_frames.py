@@ -64,6 +64,8 @@ def is_own(filename: str) -> bool:
     if filename.startswith("<") and not filename.startswith(OWN_NAMES):
         return False
     path = Path(filename)
+    if path.suffix == ".py" and not path.is_absolute() and not path.exists():
+        return False  # compiled by Cython, which keeps the name that the file had where it was built
     if any(folder in path.parts for folder in LIBRARY_FOLDERS):
         return False
     return not any(path.is_relative_to(folder) for folder in _foreign_folders())
