@@ -17,7 +17,7 @@ FACTS = LessonFacts(
         "neither in repr, log or response": ("password-hidden", "users-seen"),
         "flattened and combined responses": ("attributes", "flattened"),
         "mapping by hand against model_dump": ("by-hand", "by-dump"),
-        "the schema changes, the OpenAPI contract does not": ("contract",),
+        "the schema changes, the OpenAPI contract does not": ("contract", "shop-migrations"),
         "what mapping costs, measured": ("summary-list", "cost-seen"),
         "a test that catches an undecided column": ("undecided",),
         "DTOs and entities each tested alone": ("alone",),
