@@ -13,9 +13,8 @@ from lab_support.cli import application, authors, students
 app = typer.Typer(
     name="lab",
     help="The persistence workbook: do its labs, check them, serve its application, build its notebooks.",
-    epilog="Begin with: lab open",
+    epilog="Begin with: lab open. For completion by Tab: lab --install-completion",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -26,4 +25,4 @@ for verb, example, function in (*students.VERBS, *application.VERBS, *authors.VE
 
 def main() -> None:
     """Run the `lab` command."""
-    app()
+    app(prog_name="lab")

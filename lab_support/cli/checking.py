@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lab_support.cli.targets import Target
-from lab_support.cli.telling import fail, progress_bar
+from lab_support.cli.telling import fail, progress_bar, say_aside
 
 if TYPE_CHECKING:
     from lab_support.grading.records import VerdictRecord
+
+
+AUTHORS_FOLDERS = ("labs", "notebooks", "solutions", "tests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +42,50 @@ class FileReport:
 
 
 def files_to_check(home: Path, wanted: Target | None, file: Path | None) -> list[Path]:
-    """Return the notebooks that the command line means.
+    """Return the notebooks that the command line means, found in `work/` by their cells' ids.
 
     Raises:
         typer.Exit: The student has no copy of a lab yet.
     """
     from lab_support.exercises import sections
-    from lab_support.exercises.registry import STEMS
 
     if file is not None:
         return [file]
     if wanted is not None:
-        return [home / "work" / f"{wanted.stem}.ipynb"]
-    found = [home / "work" / f"{STEMS[number]}.ipynb" for number in sections()]
-    found = [path for path in found if path.exists()]
+        return [lab_in_work(home, wanted.section)]
+    found = [lab_in_work(home, number) for number in sections()]
+    found = [path for path in dict.fromkeys(found) if path.exists()]
     if not found:
         fail("work/ holds no lab yet. `lab open` makes your copies.")
     return found
 
 
-def check_files(files: Sequence[Path], wanted: Target | None) -> list[FileReport]:
+def lab_in_work(home: Path, section: str) -> Path:
+    """Return the student's notebook of a section; where there are several, say on standard error which it is."""
+    from lab_support.exercises.registry import STEMS
+    from lab_support.notebooks import labs_of
+
+    work, name = home / "work", f"{STEMS[section]}.ipynb"
+    found = labs_of(section, work, home / "labs" / name) or [work / name]
+    if len(found) > 1:
+        say_aside(
+            f"{len(found)} notebooks in work/ hold section {section}; this is about {found[0].relative_to(home)}."
+        )
+    return found[0]
+
+
+def check_files(home: Path, files: Sequence[Path], wanted: Target | None) -> list[FileReport]:
     """Run each notebook, with a bar for the exercises done.
 
     Raises:
         NotebookError: A file is no notebook of the workbook.
     """
+    from lab_support.grading.postgres_hold import PostgresHold
     from lab_support.grading.runner import run_notebook
 
-    only = {wanted.exercise} if wanted is not None and wanted.exercise is not None else set[str]()
+    only = wanted.exercises if wanted is not None else frozenset[str]()
     reports: list[FileReport] = []
-    with progress_bar("checking", None) as bar:
+    with PostgresHold() as postgres, progress_bar("checking", None) as bar:
         for path in files:
             done: list[VerdictRecord] = []
 
@@ -76,15 +93,19 @@ def check_files(files: Sequence[Path], wanted: Target | None) -> list[FileReport
                 done.append(record)
                 bar(sum(len(report.records) for report in reports) + len(done), None)
 
-            reports.append(FileReport(path, run_notebook(path, only=only, told=told)))
+            counts = not _is_an_authors(home, path)
+            reports.append(FileReport(path, run_notebook(path, only=only, told=told, counts=counts)))
+            postgres.take(reports[-1].records)
     return reports
+
+
+def _is_an_authors(home: Path, path: Path) -> bool:
+    """Whether a notebook lies in a folder of the workbook's own, so that its checks are nobody's progress."""
+    return any(path.resolve().is_relative_to((home / folder).resolve()) for folder in AUTHORS_FOLDERS)
 
 
 def tell(reports: Sequence[FileReport], *, whole_cards: bool) -> None:
     """Print a line for each exercise and one that sums up, or the whole cards."""
-    from lab_support.workbook.cards import MARKS
-
-    marks = {state.value: mark for state, mark in MARKS.items()}
     for report in reports:
         for record in report.records:
             verdict = record.rebuilt_verdict()
@@ -92,11 +113,19 @@ def tell(reports: Sequence[FileReport], *, whole_cards: bool) -> None:
                 from lab_support.workbook.cards import card
 
                 typer.echo(card(verdict))
-                continue
-            line = f"{marks.get(record.state, '✗')} {record.exercise} {record.title}: {record.state}"
-            typer.echo(line + (f". {record.message}" if record.message else ""))
+            else:
+                typer.echo(line_about(record))
     if not whole_cards:
         _tell_sum([record for report in reports for record in report.records])
+
+
+def line_about(record: VerdictRecord) -> str:
+    """Return the outcome of one exercise on one line."""
+    from lab_support.workbook.cards import MARKS
+
+    marks = {state.value: mark for state, mark in MARKS.items()}
+    line = f"{marks.get(record.state, '✗')} {record.exercise} {record.title}: {record.state}"
+    return line + (f". {record.message}" if record.message else "")
 
 
 def _tell_sum(records: Sequence[VerdictRecord]) -> None:

@@ -26,6 +26,13 @@ class Target:
 
         return STEMS[self.section]
 
+    @property
+    def exercises(self) -> frozenset[str]:
+        """The exercises meant."""
+        from lab_support.exercises import section
+
+        return frozenset([self.exercise] if self.exercise else [one.id for one in section(self.section)])
+
 
 def parse_target(text: str) -> Target:
     """Understand `13.1` or `13.1.2`.
@@ -40,6 +47,14 @@ def parse_target(text: str) -> Target:
         return Target(found.section, found.id)
     section(text)
     return Target(text, None)
+
+
+def every_section(home: Path) -> list[Target]:
+    """Return every section that has a lab."""
+    from lab_support.exercises import sections
+
+    targets = (Target(number, None) for number in sections())
+    return [target for target in targets if (home / "labs" / f"{target.stem}.ipynb").exists()]
 
 
 def root() -> Path:

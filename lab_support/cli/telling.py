@@ -21,8 +21,13 @@ def fail(message: str) -> NoReturn:
     Raises:
         typer.Exit: Always.
     """
-    typer.echo(f"lab: {' '.join(message.split())}", err=True)
+    say_aside(message)
     raise typer.Exit(1)
+
+
+def say_aside(message: str) -> None:
+    """Say what a reader should know on standard error, on one line; the answer itself is elsewhere."""
+    typer.echo(f"lab: {' '.join(message.split())}", err=True)
 
 
 def say_json(data: Any) -> None:

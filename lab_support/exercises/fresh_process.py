@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
@@ -43,8 +44,7 @@ class FreshProcess:
 
     def __enter__(self) -> FreshProcess:
         """Start the process."""
-        if METHOD == "forkserver":
-            _context.set_forkserver_preload([__name__, "lab_support.exercises.preloaded"])
+        start_fork_server()
         self._ours, theirs = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(theirs, *self._work), daemon=True)
         with _nameless_main():
@@ -79,6 +79,19 @@ class FreshProcess:
         except (EOFError, ConnectionError):
             raise FreshProcessError("The process that ran your test ended before the test did.") from None
         return answer
+
+
+def start_fork_server() -> None:
+    """Start the server, with the libraries loaded, where there is one and it does not run yet."""
+    if METHOD == "forkserver":
+        _context.set_forkserver_preload([__name__, "lab_support.exercises.preloaded"])
+        with _nameless_main():
+            forkserver.ensure_running()
+
+
+def fork_server_runs() -> bool:
+    """Tell whether this process has started a server."""
+    return METHOD == "forkserver" and forkserver._forkserver._forkserver_pid is not None  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 class FreshProcessError(Exception):

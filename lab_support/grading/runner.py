@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lab_support.exercises import Exercise, State, section, sections
 from lab_support.grading.cell_events import CellProcess
@@ -27,12 +28,19 @@ from lab_support.grading.records import (
     record_without_check_cell,
 )
 from lab_support.notebooks import Cell, Notebook, NotebookError, read_notebook
+from lab_support.settings import Settings
 
 CELL_LIMIT_S = 20.0
 NOTEBOOK_LIMIT_S = 300.0
 START_LIMIT_S = 60.0
 SPARE_S = 10.0
+LOOK_S = 0.2
 Told = Callable[[VerdictRecord], None]
+Processes = Callable[[], CellProcess]
+
+
+class OutdatedRunError(Exception):
+    """The notebook was saved again while it ran, so that what is left of the run means nothing."""
 
 
 def run_notebook(
@@ -43,6 +51,8 @@ def run_notebook(
     cell_limit_s: float = CELL_LIMIT_S,
     told: Told | None = None,
     counts: bool = True,
+    processes: Processes = CellProcess,
+    outdated: Callable[[], bool] = bool,
 ) -> list[VerdictRecord]:
     """Run a notebook's cells and return one record per exercise, in the section's order.
 
@@ -53,22 +63,29 @@ def run_notebook(
         cell_limit_s: Longest a cell may take, beyond the limit that a check sets itself.
         told: Called with each record as it is found.
         counts: Whether the checks count as the student's progress.
+        processes: Gives the process for a round of cells, which ends with the round; it may have been started ahead.
+        outdated: Asked every now and then whether to give up.
 
     Raises:
         NotebookError: The file is no notebook, or holds no exercise of the workbook.
         CellProcessError: The process for the cells could not be started.
+        OutdatedRunError: `outdated` said so.
     """
     notebook = read_notebook(path)
-    exercises = [exercise for exercise in _exercises_of(notebook) if not only or exercise.id in only]
+    exercises = [exercise for exercise in exercises_of(notebook) if not only or exercise.id in only]
     with tempfile.TemporaryDirectory(prefix="lab-run-") as folder:
-        run = _Run(
-            notebook, exercises, Ledger(Path(folder) / "ledger.jsonl"), limit_s, cell_limit_s, told, counts
-        )
+        ledger = Ledger(Path(folder) / "ledger.jsonl")
+        run = _Run(notebook, exercises, ledger, limit_s, cell_limit_s, told, counts, processes, outdated)
         run.to_the_end()
     return [run.records[exercise.id] for exercise in exercises]
 
 
-def _exercises_of(notebook: Notebook) -> list[Exercise]:
+def exercises_of(notebook: Notebook) -> list[Exercise]:
+    """Return every exercise of the sections that a notebook belongs to, in order.
+
+    Raises:
+        NotebookError: It belongs to none.
+    """
     numbers = [number for number in notebook.exercise_sections() if number in sections()]
     if not numbers:
         advice = "Open a lab in work/ with `lab open`."
@@ -90,6 +107,8 @@ class _Run:
     cell_limit_s: float
     told: Told | None
     counts: bool
+    processes: Processes
+    outdated: Callable[[], bool]
     records: dict[str, VerdictRecord] = field(default_factory=dict)
     left_out: list[Cell] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
@@ -122,9 +141,14 @@ class _Run:
     def _round(self, ends: float) -> bool:
         """Run what is left in one process; return whether another round is worth while."""
         cells = list(self._cells())
-        environment = {VARIABLE: str(self.ledger.path), PROGRESS_VARIABLE: "on" if self.counts else "off"}
-        with CellProcess(cells, self.notebook.path.resolve().parent, environment) as process:
-            process.wait_until_ready(START_LIMIT_S)
+        environment = {
+            VARIABLE: str(self.ledger.path),
+            PROGRESS_VARIABLE: "on" if self.counts else "off",
+            "LAB_HOME": str(Settings().lab_home.resolve()),
+        }
+        with self.processes() as process:
+            folder = self.notebook.path.resolve().parent
+            process.begin(cells, folder, environment, start_limit_s=START_LIMIT_S)
             for cell in cells:
                 ended = self._run_cell(process, cell, ends)
                 if ended is not None:
@@ -139,7 +163,7 @@ class _Run:
         cell_ends = min(ends, time.monotonic() + self._limit(cell))
         while True:
             try:
-                event = process.next_event(cell_ends - time.monotonic())
+                event = self._next_event(process, cell_ends)
             except TimeoutError:
                 self._take_check(cell, None)
                 return State.TIMED_OUT
@@ -149,6 +173,18 @@ class _Run:
             if event.get("event") == "ended":
                 self._take_check(cell, event)
                 return None
+
+    def _next_event(self, process: CellProcess, ends: float) -> dict[str, Any] | None:
+        """Wait for the process to report, and look up now and then."""
+        while True:
+            if self.outdated():
+                raise OutdatedRunError(self.notebook.path)
+            left = ends - time.monotonic()
+            try:
+                return process.next_event(min(left, LOOK_S))
+            except TimeoutError:
+                if left <= LOOK_S:
+                    raise
 
     def _limit(self, cell: Cell) -> float:
         exercise = self._exercise_of(cell)
