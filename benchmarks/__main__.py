@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import checks, imports, store
+from benchmarks import checks, imports, store, watch
 from benchmarks.ratios import Ratio
 
 PARTS: dict[str, Callable[[], list[Ratio]]] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "imports": lambda: [imports.import_ratio()],
     "orm": lambda: asyncio.run(store.orm_beside_core()),
     "http": lambda: asyncio.run(store.http_beside_service()),
+    "watch": watch.save_to_verdict,
 }
 
 
