@@ -552,6 +552,18 @@ def test_service_that_returns_none_for_nobody_fails():
     assert "LookupError" in verdict.decisive.message
 
 
+def test_prices_as_floats_fail():
+    """A float that happens to be exact is still none."""
+
+    class Floating(Service):
+        async def discount(self, product_id, percent):
+            price = float(await self.price_of(product_id)) * (100 - percent) / 100
+            await self.products.set_price(product_id, price)
+            return price
+
+    assert causes(judged("13.3.4", product_repository, Floating)) == []
+
+
 def test_import_inside_a_method_counts():
     """SQLAlchemy imported where it is used is still needed."""
 

@@ -24,8 +24,7 @@ on_a_session = Exercise(
         "`await session.flush()` sends the change and gives the id, and ends nothing. `session.scalar(...)` and "
         "`session.scalars(...)` give entities; `session.execute(...)` gives rows.",
         "query = select(Product).where(Product.name == name).order_by(Product.id).limit(1)\n"
-        "return await self._session.scalar(query)\n"
-        "# update: for column, value in changes.items(): setattr(product, column, value); then flush",
+        "return await self._session.scalar(query)  # update: setattr each of changes.items(), then flush",
     ),
     misconceptions=(
         Misconception(

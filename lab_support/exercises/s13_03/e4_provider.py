@@ -112,7 +112,8 @@ async def serve_with_a_fake(attempt: Attempt, product_id: int, price: str, perce
                 seen["unknown"].append(await _error_of(method(product_id + 1, *more)))
         except (ImportError, NotHereError) as error:
             seen["missing"] = "sqlalchemy" if "sqlalchemy" in str(error) else str(error)
-    return {**seen, "kept": str(prices[product_id]), "statements": len(attempt.trace.statements) - before}
+    seen |= {"kept": str(prices[product_id]), "exact": isinstance(prices[product_id], Decimal)}
+    return seen | {"statements": len(attempt.trace.statements) - before}
 
 
 async def _error_of(ask: Any) -> str:
@@ -188,5 +189,6 @@ async def runs_on_a_fake(story: Story) -> None:
     got = [Decimal(answer[name]) for name in ("price", "discounted", "kept")]
     wanted = [price, lowered, lowered]
     story.equal(got, wanted, "Price before, price returned and price in the fake are not as they should be.")
+    story.expect(answer["exact"], "The price that the fake was given is not exact.", expected="a Decimal")
     story.equal(answer["unknown"], ["LookupError"] * 2, "An unknown product is not a LookupError.")
     story.equal(answer["statements"], 0, "The service sent statements to a database.")
