@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import MetaData
 
 from lab_support.services.health import health_router
 from lab_support.services.relational import owns_database
@@ -49,9 +50,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def create_store(settings: Settings) -> FastAPI:
-    """Build the store as an application that can also run alone."""
-    store = new_app("The store", owns_database("store", StoreBase.metadata, settings))
+def create_store(settings: Settings, *, tables: MetaData = StoreBase.metadata) -> FastAPI:
+    """Build the store as an application that can also run alone; `tables` are others in a rehearsal."""
+    store = new_app("The store", owns_database("store", tables, settings))
     store.include_router(store_api.router)
     store_api.install_errors(store)
     return store

@@ -7,6 +7,7 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,25 +30,26 @@ class SqlAlchemyProductRepository(SqlAlchemyRepository[Product, int]):
 
     async def find(self, search: ProductSearch, /, *, skip: int = 0, limit: int = 100) -> Sequence[Product]:
         """Give at most `limit` of the products meant, after leaving out `skip`."""
-        return await self._find(*_conditions(search), skip=skip, limit=limit)
+        return await self._find(*conditions(search), skip=skip, limit=limit)
 
     async def page(
         self, search: ProductSearch, /, *, after: int | None = None, limit: int = 100
     ) -> KeysetPage[Product, int]:
         """Give at most `limit` of the products meant, from those with an id above `after`."""
-        return await self._page(*_conditions(search), after=after, limit=limit)
+        return await self._page(*conditions(search), after=after, limit=limit)
 
 
-def _conditions(search: ProductSearch) -> list[ColumnElement[bool]]:
+def conditions(search: ProductSearch, products: Any = Product) -> list[ColumnElement[bool]]:
+    """Say in SQL which products are meant; `products` is any class with the attributes of `Product`."""
     found: list[ColumnElement[bool]] = []
     if search.category is not None:
-        found.append(Product.category == search.category)
+        found.append(products.category == search.category)
     if search.min_price is not None:
-        found.append(Product.price >= search.min_price)
+        found.append(products.price >= search.min_price)
     if search.max_price is not None:
-        found.append(Product.price <= search.max_price)
+        found.append(products.price <= search.max_price)
     if search.name_contains:
-        found.append(Product.name.icontains(search.name_contains, autoescape=True))
+        found.append(products.name.icontains(search.name_contains, autoescape=True))
     return found
 
 
