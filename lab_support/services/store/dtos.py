@@ -42,7 +42,7 @@ def with_tax(price: Decimal) -> Decimal:
 
 
 class ProductWrite(BaseModel):
-    """What a caller says about a whole product. What it does not name (an id, the supplier's cost) is refused."""
+    """What a caller says about a whole product; a field that is not named here is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -128,9 +128,9 @@ class ProductSummaryPage(Page[ProductSummary]):
 
 
 class UserCreate(BaseModel):
-    """A new user. The password is in no repr and in no text of a validation error."""
+    """A new user."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)  # the input holds a password
 
     email: Email
     user_name: UserName
@@ -138,7 +138,7 @@ class UserCreate(BaseModel):
 
 
 class UserRead(BaseModel):
-    """A user as the API shows one: neither the password's hash nor the balance."""
+    """A user as others may see one."""
 
     user_id: int
     email: str
