@@ -1,6 +1,6 @@
-"""How far a student has come: plain text for a terminal, a quiet table for a notebook, data for machines.
+"""How far a student has come: plain text for a terminal, a picture and a table for a notebook, data for machines.
 
-States are told by a sign and a word, never by colour alone; drawings use the page's own text colour.
+States are told by a sign and a word, never by colour alone; `progress_picture` draws.
 
 Section:
     00, "Your progress"
@@ -8,12 +8,13 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from lab_support.exercises.verdict import State
+from lab_support.workbook.progress_picture import picture
 
 SIGNS = {
     State.PASSED: "✓",
@@ -23,7 +24,8 @@ SIGNS = {
     State.NOT_ATTEMPTED: "○",
 }
 HEADINGS = ("Exercise", "Title", "State", "Attempts", "Hints")
-BAR_WIDTH, BAR_HEIGHT = 120, 10
+BAR_CELLS = 20
+FULL, EMPTY = "█", "░"
 TITLE_WIDTH = 48
 CELL = "text-align:left;padding:2px 12px 2px 0"
 
@@ -77,10 +79,17 @@ class SectionProgress:
         """Number, title and count in one line."""
         return f"{self.section} {self.title}: {self.passed} of {len(self.exercises)} passed"
 
+    @property
+    def bar(self) -> str:
+        """The passed share as a bar of characters; full only when all are passed, empty only when none is."""
+        share = self.passed / max(1, len(self.exercises))
+        full = int(share * BAR_CELLS) or int(self.passed > 0)
+        return FULL * full + EMPTY * (BAR_CELLS - full)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ProgressReport:
-    """What `progress()` returns; Jupyter shows it as a table, `print` as text."""
+    """What `progress()` returns; Jupyter shows it as a picture over a table, `print` as text."""
 
     sections: Sequence[SectionProgress]
 
@@ -88,17 +97,31 @@ class ProgressReport:
         return str(self)
 
     def __str__(self) -> str:
-        parts = [f"{section.headline}\n{progress_table(section.exercises)}" for section in self.sections]
+        parts = [
+            f"{section.headline}\n  {section.bar}\n{progress_table(section.exercises)}"
+            for section in self.sections
+        ]
+        if len(self.sections) > 1:
+            passed, total = self.counts
+            parts.append(f"{passed} of {total} exercises passed.")
         return "\n\n".join(parts) or "There are no exercises yet."
 
     def _repr_html_(self) -> str:
-        return "".join(_section_html(section) for section in self.sections) or escape(str(self))
+        return picture(self.sections) + "".join(
+            _section_html(section) for section in self.sections
+        ) or escape(str(self))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many exercises are passed, and how many there are."""
+        return sum(one.passed for one in self.sections), sum(len(one.exercises) for one in self.sections)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able data."""
+        passed, total = self.counts
         return {
-            "passed": sum(section.passed for section in self.sections),
-            "exercises": sum(len(section.exercises) for section in self.sections),
+            "passed": passed,
+            "exercises": total,
             "sections": [
                 {
                     "section": section.section,
@@ -139,7 +162,7 @@ def _section_html(section: SectionProgress) -> str:
     body = "".join(_row_html(exercise) for exercise in section.exercises)
     return (
         f'<table style="color:inherit;border-collapse:collapse;margin:0 0 1em"><caption style="{CELL};font-weight:600">'
-        f"{escape(section.headline)} {_bar(section)}</caption>"
+        f"{escape(section.headline)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -148,21 +171,3 @@ def _row_html(exercise: ExerciseProgress) -> str:
     first, *others = exercise.cells
     data = "".join(f'<td style="{CELL}">{escape(cell)}</td>' for cell in others)
     return f'<tr><th scope="row" style="{CELL}">{escape(first)}</th>{data}</tr>'
-
-
-def _bar(section: SectionProgress) -> str:
-    """Draw one box an exercise, filled when passed; hidden from screen readers, who hear the caption."""
-    return (
-        f'<svg aria-hidden="true" width="{BAR_WIDTH}" height="{BAR_HEIGHT}"'
-        f' viewBox="0 0 {BAR_WIDTH} {BAR_HEIGHT}">{"".join(_boxes(section))}</svg>'
-    )
-
-
-def _boxes(section: SectionProgress) -> Iterator[str]:
-    step = BAR_WIDTH / max(1, len(section.exercises))
-    for place, exercise in enumerate(section.exercises):
-        fill = "currentColor" if exercise.state == State.PASSED else "none"
-        yield (
-            f'<rect x="{place * step + 1:.1f}" y="1" width="{step - 3:.1f}" height="{BAR_HEIGHT - 2}"'
-            f' fill="{fill}" stroke="currentColor" stroke-width="1"/>'
-        )
