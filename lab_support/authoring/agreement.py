@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lab_support.authoring.build import lab_text, notebooks_in
 from lab_support.authoring.declarations import declaration_findings, notebook_exercise_findings
+from lab_support.authoring.end_with_parent import end_with_parent
 from lab_support.authoring.findings import Finding
 from lab_support.authoring.notebook_rules import lesson_findings, read_or_report, solution_findings
 from lab_support.authoring.notebook_runs import blank_findings, reference_findings
@@ -96,7 +97,8 @@ def _in_parallel(jobs: Sequence[Job], told: Told | None) -> list[Finding]:
     context = multiprocessing.get_context(METHOD)
     if METHOD == "forkserver":
         context.set_forkserver_preload(["lab_support.exercises.preloaded"])
-    with ProcessPoolExecutor(min(WORKERS, os.cpu_count() or 1), mp_context=context) as pool:
+    workers = min(WORKERS, os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         try:
             with _ctrl_c_for_this_process_only():
                 waiting = [pool.submit(job) for job in jobs]
