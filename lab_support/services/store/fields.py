@@ -53,6 +53,17 @@ def one_spelling(address: str) -> str:
     return spelled
 
 
+def hashable(password: SecretStr) -> SecretStr:
+    """Refuse half a character, which has no bytes that could be hashed.
+
+    Raises:
+        PydanticCustomError: The password contains a lone surrogate.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in password.get_secret_value()):
+        raise PydanticCustomError("lone_surrogate", "A password may not contain half a character")
+    return password
+
+
 StorableText = Annotated[str, AfterValidator(storable)]
 ProductName = Annotated[
     str,
@@ -89,5 +100,7 @@ UserName = Annotated[
     Field(examples=["Ada Lovelace"]),
 ]
 Password = Annotated[
-    SecretStr, Field(min_length=12, max_length=128, description="Only its argon2 hash is kept.")
+    SecretStr,
+    Field(min_length=12, max_length=128, description="Kept as a hash alone."),
+    AfterValidator(hashable),
 ]

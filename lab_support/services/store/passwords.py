@@ -31,7 +31,7 @@ def verify_password(plain: str, hashed: str) -> bool:
     """
     try:
         return _hasher.verify(hashed, _one_spelling(plain))
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
 
 
