@@ -75,7 +75,7 @@ def judge_answer(answer: StoredAnswer) -> Verdict:
             objects = _objects_that_do_nothing(exercise)
         else:
             source = answer.path.read_text("utf-8")
-            exec(compile(source, str(answer.path), "exec"), namespace)  # noqa: S102 - our own stored code
+            exec(compile(source, str(answer.path), "exec", dont_inherit=True), namespace)  # noqa: S102 - our own stored code
             objects = {name: namespace[name] for name in exercise.student_writes}
         with _untidy(answer):
             return judge(exercise, objects)

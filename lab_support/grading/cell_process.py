@@ -79,8 +79,23 @@ def _execute_all(shell: _Shell, cells: list[dict[str, str]], report: IO[str]) ->
             loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         error = _execute(shell, loop, cell["source"])
-        _say(report, event="ended", cell=cell["id"], error=error, forks=fork_server_runs())
+        _say(
+            report,
+            event="ended",
+            cell=cell["id"],
+            error=error,
+            forks=fork_server_runs(),
+            ledger=_ledger_size(),
+        )
     _say(report, event="done")
+
+
+def _ledger_size() -> int:
+    """Return how much of the ledger was written before this moment, so that the parent reads no further."""
+    try:
+        return os.path.getsize(os.environ["LAB_CHECK_LEDGER"])
+    except (KeyError, OSError):
+        return 0
 
 
 def _keep_for_reports() -> IO[str]:

@@ -22,12 +22,16 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path, self._read = path, 0
 
-    def new_lines(self) -> list[dict[str, Any]]:
-        """Return the verdicts recorded since the last call; a line that is no verdict is passed over."""
+    def new_lines(self, up_to: int | None = None) -> list[dict[str, Any]]:
+        """Return the verdicts recorded since the last call; a line that is no verdict is passed over.
+
+        Args:
+            up_to: Size of the file, in bytes, when the cell ended; a cell that runs meanwhile may have added more.
+        """
         try:
             with self.path.open("rb") as file:
                 file.seek(self._read)
-                added = file.read()
+                added = file.read() if up_to is None else file.read(max(up_to - self._read, 0))
         except OSError:
             return []
         self._read += len(added)

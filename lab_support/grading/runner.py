@@ -195,9 +195,10 @@ class _Run:
         name = cell.name
         return next((one for one in self.exercises if name is not None and one.id == name.exercise), None)
 
-    def _take_check(self, cell: Cell, ended: dict[str, str] | None) -> None:
+    def _take_check(self, cell: Cell, ended: dict[str, Any] | None) -> None:
         """Read what a cell left in the ledger; a check cell that ended without a line is recorded as such."""
-        exercise, lines = self._exercise_of(cell), self.ledger.new_lines()
+        lines = self.ledger.new_lines(ended.get("ledger") if ended else None)
+        exercise = self._exercise_of(cell)
         error = ended.get("error") if ended else None
         if exercise is None or cell.name is None:
             return
