@@ -74,7 +74,7 @@ def trouble_behind(error: BaseException) -> Trouble | None:
     `__cause__`, `__context__` (unless `from None` cut it) and the members of groups.
     """
     for link in _chain(error):
-        if (trouble := _trouble_of(link)) is not None:
+        if (trouble := trouble_of(link)) is not None:
             return trouble
     return None
 
@@ -94,7 +94,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting.extend(one for one in inner if isinstance(one, BaseException))
 
 
-def _trouble_of(link: BaseException) -> Trouble | None:
+def trouble_of(link: BaseException) -> Trouble | None:
+    """Return what this one error says the database failed at, without looking at what stands behind it."""
     if isinstance(link, exc.TimeoutError | DatabaseUnreachableError):
         return Trouble.NO_CONNECTION
     if isinstance(link, exc.DBAPIError):
