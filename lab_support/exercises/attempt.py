@@ -18,13 +18,14 @@ from sqlalchemy.pool import Pool
 from starlette.types import Receive, Scope, Send
 
 from lab_support.database import Trace, build_engine, session_factory, trace_sql
+from lab_support.exercises.model import Load
 from lab_support.pools import PoolSettings, Timeouts
 
 if TYPE_CHECKING:
     import httpx
 
-POOL = PoolSettings(size=5, max_overflow=0, timeout_s=2.0)
-TIMEOUTS = Timeouts(lock_s=0.5)
+WAIT_FOR_A_CONNECTION_S = 2.0
+USUAL = Load()
 
 
 class OnPurposeError(Exception):
@@ -34,8 +35,8 @@ class OnPurposeError(Exception):
 class Attempt:
     """What an act may use: `the(name)`, `engine`, `sessions`, `trace`, `client(app)`.
 
-    The engine's pool holds five connections and waits at most two seconds for one, and half a second for a lock, so
-    that a leak shows at once.
+    The engine's pool holds as many connections as the scenario's load says, five as a rule, and waits at most two
+    seconds for one, so that a leak shows at once.
     """
 
     def __init__(self, objects: Mapping[str, object], engine: AsyncEngine, trace: Trace) -> None:
@@ -107,9 +108,11 @@ class OpenConnections:
 
 
 @asynccontextmanager
-async def attempt_on(url: str, objects: Mapping[str, object]) -> AsyncIterator[Attempt]:
+async def attempt_on(url: str, objects: Mapping[str, object], load: Load = USUAL) -> AsyncIterator[Attempt]:
     """Open the student's side on one database, instruments first, and close it without waiting for stragglers."""
-    engine = build_engine(url, pool=POOL, timeouts=TIMEOUTS)
+    wait_s = max(WAIT_FOR_A_CONNECTION_S, load.lock_s)
+    pool = PoolSettings(size=load.connections, max_overflow=0, timeout_s=wait_s)
+    engine = build_engine(url, pool=pool, timeouts=Timeouts(lock_s=load.lock_s))
     try:
         with trace_sql(engine) as trace:
             yield Attempt(objects, engine, trace)

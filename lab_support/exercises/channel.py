@@ -13,10 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab_support.exercises.attempt import Attempt
+from lab_support.exercises.attempt import USUAL, Attempt
 from lab_support.exercises.fresh_process import FreshProcess
-from lab_support.exercises.model import Exercise
+from lab_support.exercises.model import Exercise, Load
 from lab_support.exercises.own_loop import TimeIsUp
+from lab_support.exercises.rival import Meeting, interrupted
 from lab_support.exercises.story import Answer, StudentError
 from lab_support.exercises.student_code import error_chain, means_not_attempted, one_line, student_frame
 from lab_support.student_frames import StudentFrame
@@ -26,20 +27,35 @@ class InProcessChannel:
     """Performs acts on this very loop: the channel of a notebook."""
 
     def __init__(
-        self, exercise: Exercise, attempt: Attempt, objects: Mapping[str, object], url: str, folder: Path
+        self,
+        exercise: Exercise,
+        attempt: Attempt,
+        objects: Mapping[str, object],
+        url: str,
+        folder: Path,
+        load: Load = USUAL,
     ) -> None:
         self._exercise, self._attempt, self._objects = exercise, attempt, objects
-        self._url, self._folder = url, folder
+        self._url, self._folder, self._load = url, folder, load
         self._fresh: list[FreshProcess] = []
 
-    async def call(self, act: str, inputs: Mapping[str, Any], *, fresh_process: bool = False) -> Answer:
+    async def call(
+        self,
+        act: str,
+        inputs: Mapping[str, Any],
+        *,
+        fresh_process: bool = False,
+        meeting: Meeting | None = None,
+    ) -> Answer:
         """Perform an act; inputs and value pass through JSON, as they would between processes."""
         sent = json.loads(json.dumps(inputs))
         if not fresh_process:
-            return await perform(self._exercise.acts[act], self._attempt, sent)
-        with FreshProcess(self._exercise.id, act, self._objects, self._url, self._folder) as process:
+            with interrupted(self._attempt.engine, meeting):
+                return await perform(self._exercise.acts[act], self._attempt, sent)
+        work = (self._exercise.id, act, self._objects, self._url, self._folder, self._load)
+        with FreshProcess(*work) as process:
             self._fresh.append(process)
-            return answer_from_json(await process.ask(sent))
+            return answer_from_json(await process.ask(sent, meeting))
 
     def cut(self) -> None:
         """Kill the fresh processes that still run."""

@@ -22,11 +22,17 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
+from lab_support.exercises.model import Load
+
+if TYPE_CHECKING:
+    from lab_support.exercises.rival import Meeting
+
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+RIVAL_NOW = {"rival": "now"}
 _context: Any = multiprocessing.get_context(METHOD)
 
 
@@ -38,9 +44,15 @@ class FreshProcess:
     """
 
     def __init__(
-        self, exercise_id: str, act: str, objects: Mapping[str, object], url: str, folder: Path
+        self,
+        exercise_id: str,
+        act: str,
+        objects: Mapping[str, object],
+        url: str,
+        folder: Path,
+        load: Load | None = None,
     ) -> None:
-        self._work = (exercise_id, act, _pack(objects), url, str(folder))
+        self._work = (exercise_id, act, _pack(objects), url, str(folder), load or Load())
 
     def __enter__(self) -> FreshProcess:
         """Start the process."""
@@ -66,19 +78,28 @@ class FreshProcess:
         except ValueError:
             return  # closed already
 
-    async def ask(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Send the inputs and wait for the answer.
+    async def ask(self, inputs: Mapping[str, Any], meeting: Meeting | None = None) -> dict[str, Any]:
+        """Send the inputs and wait for the answer; the rival of `meeting` comes in this process.
 
         Raises:
             FreshProcessError: The process ended without an answer.
         """
-        self._ours.send_bytes(json.dumps(dict(inputs)).encode())
+        before = meeting.before if meeting else None
+        self._ours.send_bytes(json.dumps({"inputs": dict(inputs), "rival_before": before}).encode())
+        answer = await self._receive()
+        if meeting is not None and answer == RIVAL_NOW:
+            await meeting.come()
+            self._ours.send_bytes(b"{}")
+            answer = await self._receive()
+        return answer
+
+    async def _receive(self) -> dict[str, Any]:
         await _readable(self._ours)
         try:
-            answer: dict[str, Any] = json.loads(self._ours.recv_bytes())
+            received: dict[str, Any] = json.loads(self._ours.recv_bytes())
         except (EOFError, ConnectionError):
             raise FreshProcessError("The process that ran your test ended before the test did.") from None
-        return answer
+        return received
 
 
 def start_fork_server() -> None:
@@ -134,18 +155,28 @@ async def _readable(connection: Connection) -> None:
         loop.remove_reader(connection.fileno())
 
 
-def _serve(connection: Connection, exercise_id: str, act: str, packed: bytes, url: str, folder: str) -> None:
+def _serve(
+    connection: Connection, exercise_id: str, act: str, packed: bytes, url: str, folder: str, load: Load
+) -> None:
     """Perform one act in this process and answer in JSON."""
     from lab_support.exercises.attempt import attempt_on
     from lab_support.exercises.channel import describe_error, perform
     from lab_support.exercises.registry import find
+    from lab_support.exercises.rival import Meeting, interrupted
     from lab_support.exercises.story import Answer
 
+    async def call_the_rival() -> None:
+        connection.send_bytes(json.dumps(RIVAL_NOW).encode())
+        await _readable(connection)
+        connection.recv_bytes()
+
     async def work() -> Answer:
-        inputs = json.loads(connection.recv_bytes())
-        objects = cloudpickle.loads(packed)
-        async with attempt_on(url, objects) as attempt:
-            return await perform(find(exercise_id).acts[act], attempt, inputs)
+        asked = json.loads(connection.recv_bytes())
+        objects, before = cloudpickle.loads(packed), asked["rival_before"]
+        meeting = Meeting(before, call_the_rival) if before else None
+        async with attempt_on(url, objects, load) as attempt:
+            with interrupted(attempt.engine, meeting):
+                return await perform(find(exercise_id).acts[act], attempt, asked["inputs"])
 
     os.chdir(tempfile.mkdtemp(dir=folder))
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):

@@ -117,8 +117,8 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         url = await opened.enter_async_context(scratch_database(wanted, run.folder))
         judges_engine = build_engine(url)
         opened.push_async_callback(judges_engine.dispose)
-        attempt = await opened.enter_async_context(attempt_on(url, run.objects))
-        channel = InProcessChannel(run.exercise, attempt, run.objects, url, run.folder)
+        attempt = await opened.enter_async_context(attempt_on(url, run.objects, scenario.load))
+        channel = InProcessChannel(run.exercise, attempt, run.objects, url, run.folder, scenario.load)
         run.cuts.append(channel.cut)
         seeded = random.Random(f"{run.seed}/{run.exercise.id}/{scenario.title}")  # noqa: S311
         run.story = Story(judges_engine, channel, seeded, run.seen)

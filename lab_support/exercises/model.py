@@ -28,6 +28,19 @@ class Seen(dict[str, Any]):
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a scenario needs of the student's engine.
+
+    Attributes:
+        connections: The most that can be open at once; few, so that a leak shows at once.
+        lock_s: Longest wait for somebody's lock, in seconds.
+    """
+
+    connections: int = 5
+    lock_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Misconception:
     """A named wrong belief: how it shows in what was seen, and the reply to it.
 
@@ -58,12 +71,14 @@ class Scenario:
         tell: The story; it raises `Unmet` where an expectation does not hold.
         on: The engine it wants; where PostgreSQL cannot run, the story runs on SQLite and the card says so.
         points: Its weight when a class is graded.
+        load: How many connections the student's engine has, and how long it waits.
     """
 
     title: str
     tell: Tell
     on: EngineName = "sqlite"
     points: float = 1.0
+    load: Load = Load()
 
 
 @dataclass(slots=True)
@@ -95,12 +110,12 @@ class Exercise:
         return self.id.rpartition(".")[0]
 
     def scenario(
-        self, title: str, *, on: EngineName = "sqlite", points: float = 1.0
+        self, title: str, *, on: EngineName = "sqlite", points: float = 1.0, load: Load | None = None
     ) -> Callable[[Tell], Tell]:
         """Register a story the judge tells."""
 
         def register(tell: Tell) -> Tell:
-            self.scenarios.append(Scenario(title, tell, on, points))
+            self.scenarios.append(Scenario(title, tell, on, points, load or Load()))
             return tell
 
         return register

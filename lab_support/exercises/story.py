@@ -12,13 +12,14 @@ from __future__ import annotations
 import random
 import textwrap
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sqlalchemy import Executable, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.exercises.model import Seen
+from lab_support.exercises.rival import FIRST_WRITE, Meeting, Rival, Work
 from lab_support.exercises.verdict import Cost
 from lab_support.student_frames import StudentFrame
 
@@ -65,6 +66,7 @@ class Answer:
         unhandled: The last error that the student's application answered with a plain 500.
         statements: SQL statements executed during the act.
         checked_out: Connections still in use when the act had ended.
+        rival: How the rival fared, if one was asked for: "not met", "came between" or "kept out".
     """
 
     value: Any = None
@@ -75,6 +77,7 @@ class Answer:
     checked_out: int = 0
     ms: float = 0.0
     events: tuple[dict[str, Any], ...] = ()
+    rival: str = ""
 
     def __getitem__(self, key: Any) -> Any:
         """Return a part of the JSON value."""
@@ -89,8 +92,15 @@ class Answer:
 class Channel(Protocol):
     """The border to the process in which the student's code runs."""
 
-    async def call(self, act: str, inputs: Mapping[str, Any], *, fresh_process: bool = False) -> Answer:
-        """Have an act performed and return what it answered."""
+    async def call(
+        self,
+        act: str,
+        inputs: Mapping[str, Any],
+        *,
+        fresh_process: bool = False,
+        meeting: Meeting | None = None,
+    ) -> Answer:
+        """Have an act performed and return what it answered; a rival comes in on the judge's side of the border."""
         ...
 
 
@@ -146,6 +156,8 @@ class Story:
         call: str = "",
         may_fail: bool = False,
         fresh_process: bool = False,
+        rival: Work | None = None,
+        rival_before: str = FIRST_WRITE,
         **inputs: Any,
     ) -> Answer:
         """Have an act performed beside the student's code.
@@ -155,6 +167,8 @@ class Story:
             call: The question in words, for the card.
             may_fail: Whether an error is an answer too.
             fresh_process: Run it in a process of its own, where nothing of earlier questions is left.
+            rival: Somebody else's change, made by the judge's own connection, once, between read and write.
+            rival_before: Pattern of the statement before which the rival comes; the first write, if not given.
             inputs: JSON values for the act.
 
         Raises:
@@ -162,7 +176,11 @@ class Story:
         """
         shown = ", ".join(f"{name}={value!r}" for name, value in inputs.items())
         self.last_call = call or f"{act.__name__}({shown})"
-        answer = await self.channel.call(act.__name__, inputs, fresh_process=fresh_process)
+        between = Rival(self.engine, rival) if rival else None
+        meeting = Meeting(rival_before, between.come) if between else None
+        answer = await self.channel.call(act.__name__, inputs, fresh_process=fresh_process, meeting=meeting)
+        if between:
+            answer = replace(answer, rival=between.outcome)
         self.answers.append(answer)
         for error in (answer.error, answer.unhandled):
             if error is not None:
