@@ -14,9 +14,10 @@ from typing import Any
 from benchmarks.ratios import Ratio, ratio
 from lab_support.database import build_engine, scratch_database
 from lab_support.exercises import Exercise, judge, load_all
-from lab_support.exercises.attempt import POOL, TIMEOUTS, Attempt
+from lab_support.exercises.attempt import Attempt, engine_under
 from lab_support.exercises.channel import InProcessChannel
 from lab_support.exercises.registry import STEMS
+from lab_support.exercises.rival import Meeting, interrupted
 from lab_support.exercises.story import Answer, Story
 from lab_support.settings import workbook_root
 
@@ -34,10 +35,18 @@ class _BareAttempt(Attempt):
 class _BareChannel(InProcessChannel):
     """Calls an act as it is: no measuring, no JSON; fresh processes stay, for they are the scenario."""
 
-    async def call(self, act: str, inputs: Mapping[str, Any], *, fresh_process: bool = False) -> Answer:
+    async def call(
+        self,
+        act: str,
+        inputs: Mapping[str, Any],
+        *,
+        fresh_process: bool = False,
+        meeting: Meeting | None = None,
+    ) -> Answer:
         if fresh_process:
-            return await super().call(act, inputs, fresh_process=True)
-        value = await self._exercise.acts[act](self._attempt, **inputs)
+            return await super().call(act, inputs, fresh_process=True, meeting=meeting)
+        with interrupted(self._attempt.engine, meeting):
+            value = await self._exercise.acts[act](self._attempt, **inputs)
         checked_out = self._attempt.checked_out
         return Answer(value, checked_out=checked_out)
 
@@ -47,7 +56,7 @@ async def _scenarios_alone(exercise: Exercise, objects: Mapping[str, object]) ->
     with tempfile.TemporaryDirectory() as folder:
         for scenario in exercise.scenarios:
             async with scratch_database(scenario.on, Path(folder)) as url:
-                judges, students = build_engine(url), build_engine(url, pool=POOL, timeouts=TIMEOUTS)
+                judges, students = build_engine(url), engine_under(scenario.load, url)
                 try:
                     attempt = _BareAttempt(objects, students)
                     channel = _BareChannel(exercise, attempt, objects, url, Path(folder))

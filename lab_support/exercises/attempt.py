@@ -107,12 +107,17 @@ class OpenConnections:
                     driver._conn.interrupt()  # noqa: SLF001 - its own waits for the thread
 
 
+def engine_under(load: Load, url: str) -> AsyncEngine:
+    """Build the student's engine as a scenario's load wants it."""
+    wait_s = max(WAIT_FOR_A_CONNECTION_S, load.lock_s)
+    pool = PoolSettings(size=load.connections, max_overflow=0, timeout_s=wait_s)
+    return build_engine(url, pool=pool, timeouts=Timeouts(lock_s=load.lock_s))
+
+
 @asynccontextmanager
 async def attempt_on(url: str, objects: Mapping[str, object], load: Load = USUAL) -> AsyncIterator[Attempt]:
     """Open the student's side on one database, instruments first, and close it without waiting for stragglers."""
-    wait_s = max(WAIT_FOR_A_CONNECTION_S, load.lock_s)
-    pool = PoolSettings(size=load.connections, max_overflow=0, timeout_s=wait_s)
-    engine = build_engine(url, pool=pool, timeouts=Timeouts(lock_s=load.lock_s))
+    engine = engine_under(load, url)
     try:
         with trace_sql(engine) as trace:
             yield Attempt(objects, engine, trace)

@@ -3,6 +3,7 @@
 Waiting for two tasks to meet in the wrong order proves nothing when they do not. Here the order is made: an
 instrument on the student's engine stops before the first write, the judge's own connection makes its change, and the
 write goes on.
+
 Section:
     13.4, "Lost updates"; every exercise about a race
 """
