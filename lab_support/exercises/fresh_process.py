@@ -3,7 +3,7 @@
 Used by *write a test* exercises: each mutant meets the student's test in a process where nothing is left of the last.
 
 Section:
-    13.1.6 and 13.6.6.
+    13.1.6, 13.3.4 and 13.6.6.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class FreshProcess:
         try:
             received: dict[str, Any] = json.loads(self._ours.recv_bytes())
         except (EOFError, ConnectionError):
-            raise FreshProcessError("The process that ran your test ended before the test did.") from None
+            raise FreshProcessError("The process that ran your code ended before the code did.") from None
         return received
 
 
@@ -135,8 +135,8 @@ def _pack(objects: Mapping[str, object]) -> bytes:
         packed: bytes = cloudpickle.dumps(dict(objects))
     except Exception as error:
         raise FreshProcessError(
-            "Your test uses something from another cell that cannot enter a fresh process "
-            f"({error}). Create it inside the test instead."
+            "Your code uses something from another cell that cannot enter a fresh process "
+            f"({error}). Create it inside your function instead."
         ) from None
     return packed
 

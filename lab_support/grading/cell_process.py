@@ -21,6 +21,7 @@ import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -93,7 +94,7 @@ def _execute_all(shell: _Shell, cells: list[dict[str, str]], report: IO[str]) ->
 def _ledger_size() -> int:
     """Return how much of the ledger was written before this moment, so that the parent reads no further."""
     try:
-        return os.path.getsize(os.environ["LAB_CHECK_LEDGER"])
+        return Path(os.environ["LAB_CHECK_LEDGER"]).stat().st_size
     except (KeyError, OSError):
         return 0
 

@@ -42,7 +42,7 @@ def test_object_that_cannot_travel_is_told_what_to_do():
     verdict = judged(a_test)
 
     assert verdict.state is State.ERROR
-    assert "inside the test" in verdict.decisive.message
+    assert "inside your function" in verdict.decisive.message
 
 
 def test_starter_is_not_attempted_in_a_fresh_process_too():
