@@ -6,6 +6,7 @@ May import `pools` and `settings`.
 from lab_support.database.base import Base, TimestampMixin, UtcDateTime, server_utc_now, utc_now
 from lab_support.database.embedded_postgres import EmbeddedPostgres
 from lab_support.database.engines import build_engine, check_connection, create_tables
+from lab_support.database.faults import Fault, InjectedError, SimulatedDeath, fault
 from lab_support.database.postgres_cluster import EmbeddedPostgresError
 from lab_support.database.retries import RetriesExhaustedError, is_transient, retry_transaction
 from lab_support.database.scratch import Backend, scratch_database
@@ -23,7 +24,10 @@ __all__ = [
     "DatabaseUrlError",
     "EmbeddedPostgres",
     "EmbeddedPostgresError",
+    "Fault",
+    "InjectedError",
     "RetriesExhaustedError",
+    "SimulatedDeath",
     "TimestampMixin",
     "Trace",
     "TracedEvent",
@@ -32,6 +36,7 @@ __all__ = [
     "build_engine",
     "check_connection",
     "create_tables",
+    "fault",
     "get_session",
     "is_transient",
     "masked",
