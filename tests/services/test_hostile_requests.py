@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -84,10 +85,38 @@ async def test_any_query_is_answered_or_refused(
     client: httpx.AsyncClient, q: str, skip: int, limit: int
 ) -> None:
     """No search makes the store fail, on any engine."""
-    for params in ({"q": q}, {"skip": skip}, {"limit": limit}):
+    texts = [{name: q} for name in ("q", "category", "after", "min_price", "max_price")]
+    numbers: list[dict[str, int]] = [
+        {"skip": skip},
+        {"limit": limit},
+        {"min_price": skip},
+        {"max_price": limit},
+    ]
+    for params in (*texts, *numbers):
         answer = await client.get("/store/products", params=params)
         assert_decent(answer)
-        assert answer.status_code in (200, 422)
+        assert answer.status_code in ((200, 400, 422) if "after" in params else (200, 422))
+
+
+users = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("email", "user_name", "password", "balance"), values)
+)
+
+
+@many
+@given(fields=users)
+async def test_any_user_is_stored_or_refused(client: httpx.AsyncClient, fields: dict[str, Any]) -> None:
+    """No field makes the store fail, on any engine; who is accepted can be read again."""
+    body = {"email": "ada@example.com", "user_name": "Ada", "password": "x" * 12} | fields
+
+    answer = await client.post("/store/users", content=json.dumps(body).encode(), headers=JSON)
+
+    assert_decent(answer)
+    if answer.status_code == 201:
+        shown = answer.json()
+        assert (await client.get(f"/store/users/{shown['user_id']}")).json() == shown
+    else:
+        assert answer.status_code in (400, 409, 422)
 
 
 only_sqlite = pytest.mark.parametrize("shop_backend", ["sqlite"], indirect=True)
@@ -109,19 +138,67 @@ only_sqlite = pytest.mark.parametrize("shop_backend", ["sqlite"], indirect=True)
         (b'"text"', 422),
         (b'{"\\ud800": 1}', 422),
         (b"x" * (10 * MEGABYTE), 413),
-        (json.dumps({"product_name": "x" * MEGABYTE, "price": 1}).encode(), 413),
+        (json.dumps({"product_name": "x" * (10 * MEGABYTE), "price": 1}).encode(), 413),
+        (json.dumps({"user_name": "e\u0301" * MEGABYTE}, ensure_ascii=False).encode(), 413),
+        (b'{"a":' * 11_000 + b"1" + b"}" * 11_000, 413),
+        (b'{"a":' * 9_000 + b"1" + b"}" * 9_000, 400),
+        (b"[" * 30_000 + b"]" * 30_000, 400),
+        (b'{"product_name": ' + b"[" * 500 + b"]" * 500 + b', "price": 1}', 422),
     ],
     ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else value,
 )
-async def test_body_that_is_no_product_is_refused(
-    client: httpx.AsyncClient, body: bytes, status: int
+@pytest.mark.parametrize("address", ["/store/products", "/store/users"])
+async def test_body_that_is_nothing_to_store_is_refused(
+    client: httpx.AsyncClient, body: bytes, status: int, address: str
 ) -> None:
     """Malformed, nested and huge bodies get the status of their fault, and a short answer."""
-    answer = await client.post("/store/products", content=body, headers=JSON)
+    answer = await client.post(address, content=body, headers=JSON)
 
     assert answer.status_code == status
     assert_decent(answer)
     assert len(answer.content) < 500
+
+
+PRICES = {
+    "NaN": 422,
+    "sNaN": 422,
+    "Infinity": 422,
+    "-Infinity": 422,
+    "-0": 201,
+    "-0.00": 201,
+    "0e999999": 201,
+    "1e-999999": 422,
+    "1e999999": 422,
+    "9" * 40: 422,
+    "0." + "0" * 39 + "1": 422,
+    "1." + "0" * 39: 201,
+    "12.5e-1": 201,
+    "125e-2": 201,
+    "1E+2": 201,
+    "9.99999999999e9": 201,
+    "1_000": 201,
+    "١٢": 201,
+    "0x10": 422,
+    " 5 ": 201,
+    "": 422,
+}
+
+
+@only_sqlite
+@pytest.mark.parametrize(("price", "status"), PRICES.items())
+async def test_odd_price_is_exact_or_refused(client: httpx.AsyncClient, price: str, status: int) -> None:
+    """A price of any spelling is stored to the cent and found by it, or refused; as text and as a number."""
+    answer = await client.post("/store/products", json={"product_name": "Lamp", "price": price})
+
+    assert_decent(answer)
+    assert answer.status_code == status, answer.text
+    if status == 201:
+        assert Decimal(answer.json()["price"]) == Decimal(price)
+        assert "-" not in answer.json()["price"]
+        found = await client.get("/store/products", params={"min_price": price, "max_price": price})
+        assert [product["price"] for product in found.json()["items"]] == [answer.json()["price"]]
+    number = b'{"product_name": "Lamp", "price": ' + price.encode() + b"}"
+    assert_decent(await client.post("/store/products", content=number, headers=JSON))
 
 
 @only_sqlite

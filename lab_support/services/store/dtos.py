@@ -16,13 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from lab_support.services.store.fields import (
     CENT,
+    MAX_ORDER_LINES,
     Availability,
     Category,
     Description,
     Email,
+    GivenId,
     Password,
     Price,
     ProductName,
+    Quantity,
     Stock,
     UserName,
 )
@@ -145,6 +148,24 @@ class UserRead(BaseModel):
     user_name: str
 
 
+class OrderLineCreate(BaseModel):
+    """So many pieces of one product."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    product_id: GivenId
+    quantity: Quantity
+
+
+class OrderCreate(BaseModel):
+    """What a user orders; two lines for one product are added up. The store sets the prices."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: GivenId
+    items: list[OrderLineCreate] = Field(min_length=1, max_length=MAX_ORDER_LINES)
+
+
 class OrderLine(BaseModel):
     """One line of an order, with its product's name beside it."""
 
@@ -172,3 +193,7 @@ class OrderDetail(BaseModel):
     def total(self) -> Price:
         """Add up the lines; an order without lines costs 0.00."""
         return sum((line.line_total for line in self.lines), Decimal("0.00"))
+
+
+class OrderPage(Page[OrderDetail]):
+    """One page of orders."""

@@ -4,18 +4,21 @@ They live in a `MetaData` of their own, so that creating the store's tables crea
 `sqlite_autoincrement` keeps SQLite, too, from giving a new row the id of a deleted one.
 
 Section:
-    13.1, "A declarative entity"; 13.2 adds users, categories and what a product costs the shop
+    13.1, "A declarative entity"; 13.2 adds users, categories and what a product costs the shop; 13.4 payments
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, MetaData, Numeric, String, text, true
+from sqlalchemy import CheckConstraint, Dialect, ForeignKey, MetaData, Numeric, String, Text, text, true
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from lab_support.database import Base, TimestampMixin
+from lab_support.database import Base, TimestampMixin, UtcDateTime, server_utc_now, utc_now
 
 
 def exact_text(characters: int) -> String:
@@ -26,6 +29,21 @@ def exact_text(characters: int) -> String:
     return String(characters).with_variant(
         String(characters, collation="utf8mb4_nopad_bin"), "mysql", "mariadb"
     )
+
+
+class LongText(TypeDecorator[str]):
+    """Text of up to 16 MB; MariaDB's own TEXT would end at 64 KB."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Ask MySQL and MariaDB for the longer kind."""
+        if dialect.name in ("mysql", "mariadb"):
+            from sqlalchemy.dialects.mysql import MEDIUMTEXT  # loaded with the dialect; nobody else pays for it
+
+            return dialect.type_descriptor(MEDIUMTEXT())
+        return dialect.type_descriptor(Text())
 
 
 class StoreBase(AsyncAttrs, Base):
@@ -92,8 +110,25 @@ class OrderItem(StoreBase):
     product: Mapped[Product] = relationship()
 
 
+class Payment(StoreBase):
+    """The money that one order has cost; as long as it is kept, so is the order."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("amount >= 0", name="amount_not_negative"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), unique=True)
+    amount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime(), default=utc_now, server_default=server_utc_now()
+    )
+
+
 class Order(TimestampMixin, StoreBase):
-    """What one customer bought in one go.
+    """What one customer bought in one go; orders from before there were accounts have no user and no payment.
 
     `items` keeps SQLAlchemy's default, lazy loading: read before a query has loaded it, it raises
     MissingGreenlet in asynchronous code. A query that needs the items says so with
@@ -105,7 +140,22 @@ class Order(TimestampMixin, StoreBase):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_email: Mapped[str] = mapped_column(String(320), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
 
     items: Mapped[list[OrderItem]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True, order_by=OrderItem.id
+    )
+    payment: Mapped[Payment | None] = relationship(passive_deletes="all")
+
+
+class IdempotencyKey(StoreBase):
+    """The caller's name for one order, what was ordered (as a hash), and the answer that the order got."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str | None] = mapped_column(LongText())
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime(), default=utc_now, server_default=server_utc_now(), index=True
     )

@@ -16,6 +16,8 @@ from pydantic_core import PydanticCustomError
 
 MAX_STOCK = 2**31 - 1
 MAX_EMAIL_CHARACTERS = 320
+MAX_ORDER_LINES = 100
+MAX_QUANTITY = 10_000
 CENT = Decimal("0.01")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 
@@ -85,6 +87,8 @@ Price = Annotated[
     PlainSerializer(as_text, return_type=str, when_used="json"),
 ]
 Stock = Annotated[int, Field(strict=True, ge=0, le=MAX_STOCK, description="Pieces on the shelf.")]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY, description="Pieces.")]
+GivenId = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63, description="As given by the store.")]
 Availability = Annotated[bool, Field(strict=True, description="Whether customers can buy it now.")]
 Email = Annotated[
     str,

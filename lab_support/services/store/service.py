@@ -138,8 +138,8 @@ class UserService:
         return user
 
 
-class OrderService:
-    """The use cases of orders."""
+class OrderBook:
+    """The orders that were placed, to look at; `ordering.OrderService` places them."""
 
     def __init__(self, orders: OrderRepository) -> None:
         self._orders = orders
@@ -154,3 +154,9 @@ class OrderService:
         if order is None:
             raise OrderNotFoundError(order_id)
         return order
+
+    async def of_user(
+        self, user_id: int, *, after: int | None = None, limit: int = 20
+    ) -> KeysetPage[Order, int]:
+        """Read one page of a user's orders, oldest first; a user who is not known has none."""
+        return await self._orders.page_of_user(user_id, after=after, limit=limit)

@@ -17,7 +17,9 @@ from lab_support.services.store.api import orders, products, users
 from lab_support.services.store.api.dependencies import (
     Session,
     commit,
+    order_book,
     order_repository,
+    order_service,
     product_repository,
     product_service,
     user_repository,
@@ -27,9 +29,14 @@ from lab_support.services.store.errors import (
     CursorError,
     EmailTakenError,
     EmptyUpdateError,
+    IdempotencyKeyReusedError,
+    InsufficientPaymentError,
+    InvalidOrderError,
     OrderNotFoundError,
     ProductInUseError,
     ProductNotFoundError,
+    ProductOutOfStockError,
+    ProductUnavailableError,
     StoreError,
     UserNotFoundError,
 )
@@ -39,7 +46,9 @@ __all__ = [
     "Session",
     "commit",
     "install_errors",
+    "order_book",
     "order_repository",
+    "order_service",
     "product_repository",
     "product_service",
     "router",
@@ -55,6 +64,11 @@ STATUS_OF: dict[type[StoreError], HTTPStatus] = {
     UserNotFoundError: HTTPStatus.NOT_FOUND,
     EmailTakenError: HTTPStatus.CONFLICT,
     OrderNotFoundError: HTTPStatus.NOT_FOUND,
+    InvalidOrderError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ProductUnavailableError: HTTPStatus.CONFLICT,
+    ProductOutOfStockError: HTTPStatus.CONFLICT,
+    InsufficientPaymentError: HTTPStatus.PAYMENT_REQUIRED,
+    IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 router = APIRouter(responses=problems(422, 503, 504))

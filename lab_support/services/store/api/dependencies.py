@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lab_support.database import get_session
+from lab_support.database import get_session, sessions_of
+from lab_support.services.store.ordering import OrderService
 from lab_support.services.store.repository import (
     OrderRepository,
     ProductRepository,
@@ -23,7 +24,7 @@ from lab_support.services.store.repository import (
     SqlAlchemyUserRepository,
     UserRepository,
 )
-from lab_support.services.store.service import Commit, OrderService, ProductService, UserService
+from lab_support.services.store.service import Commit, OrderBook, ProductService, UserService
 
 Session = Annotated[AsyncSession, Depends(get_session, scope="function")]
 """The request's session, closed before the answer is sent. With another scope it would be another session."""
@@ -65,6 +66,11 @@ def user_service(
     return UserService(users, commit)
 
 
-def order_service(orders: Annotated[OrderRepository, Depends(order_repository)]) -> OrderService:
-    """Give the endpoint the use cases of orders."""
-    return OrderService(orders)
+def order_book(orders: Annotated[OrderRepository, Depends(order_repository)]) -> OrderBook:
+    """Give the endpoint the orders that were placed."""
+    return OrderBook(orders)
+
+
+def order_service(request: Request) -> OrderService:
+    """Give the endpoint the use case of ordering, which opens a unit of work of its own for each attempt."""
+    return OrderService(sessions_of(request))

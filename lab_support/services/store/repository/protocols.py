@@ -73,3 +73,13 @@ class OrderRepository(Protocol):
     async def get_by_id(self, order_id: int, /) -> Order | None:
         """Give the whole order with this id, if there is one."""
         ...
+
+    async def page_of_user(
+        self, user_id: int, /, *, after: int | None = None, limit: int = 100
+    ) -> KeysetPage[Order, int]:
+        """Give at most `limit` whole orders of a user, from those with an id above `after`.
+
+        Raises:
+            ValueError: `limit` is below 1.
+        """
+        ...

@@ -71,3 +71,11 @@ class SqlAlchemyOrderRepository(SqlAlchemyRepository[Order, int]):
         super().__init__(
             session, Order, load=[selectinload(Order.items).options(joinedload(OrderItem.product))]
         )
+
+    async def page_of_user(
+        self, user_id: int, /, *, after: int | None = None, limit: int = 100
+    ) -> KeysetPage[Order, int]:
+        """Give at most `limit` whole orders of a user, from those with an id above `after`."""
+        if not self._possible(user_id):
+            return KeysetPage([], None)
+        return await self._page(Order.user_id == user_id, after=after, limit=limit)
