@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lab_support.grading.records import VerdictRecord
 
 QUIET = ("passed", "not attempted")
+TERMINATED = 128 + signal.SIGTERM
 
 
 def watch_work(home: Path, wanted: Target | None, *, as_json: bool) -> None:
@@ -35,18 +37,20 @@ def watch_work(home: Path, wanted: Target | None, *, as_json: bool) -> None:
     from lab_support.grading.ticks import saves
     from lab_support.grading.watching import watch
 
-    signal.signal(signal.SIGTERM, _leave)
+    ended = threading.Event()
+
+    def end(*_: object) -> NoReturn:
+        ended.set()
+        raise SystemExit(TERMINATED)
+
+    signal.signal(signal.SIGTERM, end)
     view = MachineView() if as_json else PersonView(home)
     what = "work/" if wanted is None else wanted.exercise or wanted.section
     say_aside(f"watching {what}: each save is checked at once. Ctrl-C stops.")
     try:
         watch(home, wanted.exercises if wanted else (), view, saves)
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
-
-
-def _leave(*_: object) -> NoReturn:
-    raise SystemExit(128 + signal.SIGTERM)
+    except KeyboardInterrupt:  # which watchfiles makes of either
+        raise typer.Exit(TERMINATED if ended.is_set() else 0) from None
 
 
 class PersonView:

@@ -7,7 +7,7 @@ Section:
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lab_support.notebooks import Cell, Notebook
@@ -35,15 +35,16 @@ def _relevant(exercise: str, check: Cell, cells: list[Cell]) -> list[Cell]:
             continue
         if owner is None or owner.exercise == exercise or names.unclear or wanted & names.bound:
             found.append(cell)
-            wanted |= names.needed
+            wanted = (wanted - names.surely_bound) | names.needed
     return found[::-1]
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """The names that a cell binds at its top level, and those it may take from cells before it."""
+    """The names that a cell binds, those it binds whenever it runs, and those it may take from cells before it."""
 
     bound: frozenset[str]
+    surely_bound: frozenset[str]
     needed: frozenset[str]
     unclear: bool = False
 
@@ -52,13 +53,22 @@ def _names_in(cell: Cell) -> _Names:
     try:
         body = ast.parse(cell.source).body
     except (SyntaxError, ValueError, RecursionError):
-        return _Names(frozenset(), frozenset(), unclear=_has_magic(cell.source))
-    bound, needed = set[str](), set[str]()
+        return _Names(frozenset(), frozenset(), frozenset(), unclear=_has_magic(cell.source))
+    bound, surely, needed = set[str](), set[str](), set[str]()
     for statement in body:
-        used, made = set(_loaded(statement)), set(_bound(statement))
-        needed |= used - bound
-        bound |= made
-    return _Names(frozenset(bound), frozenset(needed), unclear="*" in bound)
+        needed |= set(_loaded(statement)) - surely
+        bound |= set(_bound(ast.walk(statement)))
+        surely |= set(_bound(_plain_parts(statement)))
+    return _Names(frozenset(bound), frozenset(surely), frozenset(needed), unclear="*" in bound)
+
+
+def _plain_parts(statement: ast.stmt) -> Iterable[ast.AST]:
+    """Return the parts of a statement that bind a name of the notebook's whenever it runs."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return statement.names
+    return statement.targets if isinstance(statement, ast.Assign) else []
 
 
 def _has_magic(source: str) -> bool:
@@ -75,8 +85,8 @@ def _loaded(statement: ast.stmt) -> Iterator[str]:
             yield node.target.id
 
 
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    for node in ast.walk(statement):
+def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.alias):

@@ -1,5 +1,6 @@
 """The command as a process: it starts quickly, stops at once, and leaves nothing behind."""
 
+import json
 import os
 import signal
 import socket
@@ -116,6 +117,71 @@ def test_build_check_that_is_stopped_leaves_no_process_behind(home: Path) -> Non
     _, alive = psutil.wait_procs(children, timeout=LIMIT_S)
     assert (process.returncode, printed) == (130, "")
     assert alive == []
+
+
+def test_killed_build_check_leaves_no_process_behind(home: Path) -> None:
+    """SIGKILL cannot be answered; the judging processes notice, and end by themselves."""
+    with lab(
+        home, "build", "--check", LAB_POSTGRES_URL="postgresql+asyncpg://nobody@127.0.0.1:1/x"
+    ) as process:
+        children = wait_for_children(psutil.Process(process.pid), 4)
+        process.kill()
+        process.wait(LIMIT_S)
+
+        _, alive = psutil.wait_procs(children, timeout=LIMIT_S)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGKILL, -9)],
+    ids=["ctrl-c", "term", "kill"],
+)
+@pytest.mark.parametrize("when", ["waiting", "checking"])
+def test_watch_that_is_stopped_leaves_nothing_behind(
+    home: Path, tmp_path: Path, number: int, status: int, when: str
+) -> None:
+    """The process that waits, the one that checks, what the student's code started, their files: all are gone."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    fifo = tmp_path / "started"
+    os.mkfifo(fifo)
+    endless = f"open({str(fifo)!r}, 'w').close()\nwhile True: pass"
+    lab_file(home / "work" / f"{STEM}.ipynb", change={"13-1-5-work": endless} if when == "checking" else None)
+
+    with lab(home, "watch", "13.1.5", TMPDIR=str(scratch)) as process:
+        wait_for_line(process, f"work/{STEM}.ipynb")
+        if when == "checking":
+            fifo.read_text()
+        else:
+            wait_for_line(process, "1 of 1 passed")
+        children = wait_for_children(psutil.Process(process.pid), 1)
+        process.send_signal(number)
+
+        assert process.wait(LIMIT_S) == status
+        _, alive = psutil.wait_procs(children, timeout=LIMIT_S)
+        assert alive == []
+    if number != signal.SIGKILL:
+        assert list(scratch.iterdir()) == []
+
+
+def test_watch_answers_a_save_of_a_lab_with_another_name(home: Path) -> None:
+    """From the first check to Ctrl-C, told as JSON: a line for each event."""
+    path = lab_file(home / "work" / "my own name.ipynb")
+
+    with lab(home, "watch", "13.1.5", "--json") as process:
+        first = json.loads(wait_for_line(process, '"ended"'))
+        unfinished = lab_file(home / "work" / ".unfinished", change={"13-1-5-work": "search_products = 5"})
+        unfinished.replace(path)
+        checked = json.loads(wait_for_line(process, '"checked"'))
+        last = json.loads(wait_for_line(process, '"ended"'))
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(LIMIT_S) == 0
+    assert (first["file"], first["states"]) == (str(path), {"13.1.5": "passed"})
+    assert checked["verdict"]["cases"]
+    assert (checked["exercise"], checked["passed"]) == ("13.1.5", False)
+    assert last["states"] == {"13.1.5": checked["state"]}
 
 
 def wait_for_children(parent: psutil.Process, number: int) -> list[psutil.Process]:
