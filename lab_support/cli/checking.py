@@ -121,11 +121,13 @@ def tell(reports: Sequence[FileReport], *, whole_cards: bool) -> None:
 
 def line_about(record: VerdictRecord) -> str:
     """Return the outcome of one exercise on one line."""
+    from lab_support.exercises import State
     from lab_support.workbook.cards import MARKS
 
     marks = {state.value: mark for state, mark in MARKS.items()}
     line = f"{marks.get(record.state, '✗')} {record.exercise} {record.title}: {record.state}"
-    return line + (f". {record.message}" if record.message else "")
+    tells_more = record.message and record.state != State.NOT_ATTEMPTED
+    return line + (f". {record.message}" if tells_more else "")
 
 
 def _tell_sum(records: Sequence[VerdictRecord]) -> None:
