@@ -44,7 +44,7 @@ class SqlAlchemyRepository(Generic[Entity, Id]):
         self._load = load
 
     async def get_by_id(self, id_: Id, /) -> Entity | None:
-        """Give the entity with this id; one that the session has loaded already costs no query."""
+        """Give the entity with this id; one that somebody holds and the session knows costs no query."""
         return await self._session.get(self._entity, id_, options=self._load) if self._possible(id_) else None
 
     async def get_all(self, *, skip: int = 0, limit: int = 100) -> Sequence[Entity]:

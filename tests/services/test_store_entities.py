@@ -35,7 +35,7 @@ async def test_store_has_its_tables_and_no_others(store: FastAPI) -> None:
     """Nobody else's tables are created with the store's."""
     tables = set(await look(store, lambda db: db.get_table_names()))
 
-    assert tables == {"products", "orders", "order_items", "users"}
+    assert tables == {"products", "orders", "order_items", "users", "payments", "idempotency_keys"}
     assert StoreBase.metadata is not Base.metadata
 
 

@@ -132,7 +132,7 @@ async def test_no_row_is_lost_on_the_way_up_and_down(database_url: str, engine: 
     async with engine.connect() as connection:
         added = (await connection.execute(select(Product.category, Product.supplier_cost).distinct())).all()
         assert [tuple(row) for row in added] == [("general", None)]
-    assert await current_revision(database_url) == "0002"
+    assert await current_revision(database_url) == "0003"
     await downgrade(database_url, "0001")
     assert await rows_of(engine) == before
     assert await shape(engine) == shape_before
@@ -159,7 +159,7 @@ async def test_database_made_by_the_entities_is_taken_over(database_url: str, en
     await stamp(database_url, "head")
     await upgrade(database_url)
 
-    assert await current_revision(database_url) == "0002"
+    assert await current_revision(database_url) == "0003"
 
 
 async def test_name_is_split_and_joined_without_a_loss(database_url: str, engine: AsyncEngine) -> None:
@@ -184,7 +184,7 @@ async def test_name_is_split_and_joined_without_a_loss(database_url: str, engine
             ("e\u0301", "x"),
             ("🪑", "🪑 🪑"),
         ]
-    await downgrade(database_url, "0002", rehearsals=True)
+    await downgrade(database_url, "0003", rehearsals=True)
     assert await rows_of(engine) == before
     assert await shape(engine) == shape_before
 
@@ -193,10 +193,10 @@ async def test_name_is_split_and_joined_without_a_loss(database_url: str, engine
 async def test_rehearsal_takes_part_only_when_asked(database_url: str) -> None:
     """The newest revision of the shop is not the practised one."""
     await upgrade(database_url)
-    assert await current_revision(database_url) == "0002"
+    assert await current_revision(database_url) == "0003"
 
-    with pytest.raises(CommandError, match="0003"):
-        await upgrade(database_url, "0003")
+    with pytest.raises(CommandError, match="0004"):
+        await upgrade(database_url, "0004")
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
@@ -234,7 +234,7 @@ def test_alembic_command_reaches_the_same_revision(tmp_path: Path) -> None:
     checked, lost = run("check", **environment), run("upgrade", "head", PATH="")
 
     assert done.returncode == 0, done.stderr
-    assert "0002 (head)" in told.stdout
+    assert "0003 (head)" in told.stdout
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert (tmp_path / "store.db").is_file()
     assert lost.returncode != 0
