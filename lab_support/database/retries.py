@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import random as _random
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
@@ -59,6 +61,7 @@ async def retry_transaction(
     attempts: int = 5,
     base_s: float = 0.02,
     cap_s: float = 1.0,
+    limit_s: float = math.inf,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     random: Callable[[], float] = _random.random,
 ) -> Result:
@@ -72,16 +75,19 @@ async def retry_transaction(
         attempts: The most runs, the first included.
         base_s: Longest wait after the first failure, in seconds; it doubles with each failure.
         cap_s: Longest wait of all, in seconds.
+        limit_s: When an attempt fails later than this after the beginning, in seconds, it was the last one: an
+            attempt that waited for a lock in vain has cost its caller a lock timeout already.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 up to, not including, 1.
 
     Raises:
-        RetriesExhaustedError: The last attempt met a transient error too, which is the cause.
+        RetriesExhaustedError: The last attempt, by number or by time, met a transient error too: the cause.
         Exception: Whatever else the work raised; it is never run again after that.
         ValueError: There is to be no attempt, or a wait is negative.
         TypeError: The work is not a function.
     """
     _check(work, attempts, base_s, cap_s)
+    deadline = time.monotonic() + limit_s
     for attempt in range(1, attempts + 1):
         try:
             return await work()
@@ -89,8 +95,8 @@ async def retry_transaction(
             if not is_transient(error):
                 raise
             error.add_note(f"Attempt {attempt} of {attempts} of this unit of work.")
-            if attempt == attempts:
-                raise RetriesExhaustedError(attempts) from error
+            if attempt == attempts or time.monotonic() > deadline:
+                raise RetriesExhaustedError(attempt) from error
             wait_s = random() * min(cap_s, base_s * 2.0 ** min(attempt - 1, _HIGHEST_POWER))
             _log.info(
                 "Attempt %d of %d met %s; again in %.3f s", attempt, attempts, type(error).__name__, wait_s

@@ -41,12 +41,22 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     Raises:
         RuntimeError: The application has no session factory.
     """
+    sessions = sessions_of(request)
+    reads = request.method in _METHODS_THAT_ONLY_READ
+    async with sessions() if reads else writing_session(sessions) as session:
+        yield session
+
+
+def sessions_of(request: Request) -> async_sessionmaker[AsyncSession]:
+    """Give the session factory of the application that serves a request, for work that opens units of work itself.
+
+    Raises:
+        RuntimeError: The application has none.
+    """
     sessions: async_sessionmaker[AsyncSession] | None = getattr(request.app.state, "sessions", None)
     if sessions is None:
         raise RuntimeError(
             f"The application '{request.app.title}' has no session factory. In its lifespan set "
             "app.state.sessions = session_factory(engine), and see that the lifespan is run."
         )
-    reads = request.method in _METHODS_THAT_ONLY_READ
-    async with sessions() if reads else writing_session(sessions) as session:
-        yield session
+    return sessions

@@ -9,6 +9,7 @@ Section:
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -25,7 +26,9 @@ _ANSWERS = {
 }
 
 
-def install_infrastructure_errors(app: FastAPI, *, retry_after_s: int = 1) -> None:
+def install_infrastructure_errors(
+    app: FastAPI, *, retry_after_s: int = 1, also: Sequence[type[Exception]] = ()
+) -> None:
     """Answer infrastructure errors of an application with problem documents that leak nothing.
 
     No connection in time and "others were in the way": 503 with `Retry-After`. A statement stopped at its
@@ -37,12 +40,13 @@ def install_infrastructure_errors(app: FastAPI, *, retry_after_s: int = 1) -> No
     Args:
         app: The application; a mounted one needs a call of its own.
         retry_after_s: Seconds that a refused caller is asked to wait.
+        also: Further classes of errors whose causes are the database's.
     """
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
         return _answer(request, error, retry_after_s)
 
-    for family in (SQLAlchemyError, ConnectionError, TimeoutError, Exception):
+    for family in (SQLAlchemyError, ConnectionError, TimeoutError, *also, Exception):
         app.add_exception_handler(family, answer)
 
 

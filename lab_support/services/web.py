@@ -17,19 +17,20 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
+from lab_support.database.retries import RetriesExhaustedError
 from lab_support.pools import install_infrastructure_errors
 from lab_support.pools.problems import problem
 from lab_support.services.body_limit import BodyLimit
 
 MAX_ERRORS_SHOWN = 20
-_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 
 def new_app(title: str, lifespan: Lifespan[FastAPI]) -> FastAPI:
     """Build an application whose every error, its framework's included, is a problem document."""
     app = FastAPI(title=title, lifespan=lifespan)
     app.add_middleware(BodyLimit)
-    install_infrastructure_errors(app)
+    install_infrastructure_errors(app, also=[RetriesExhaustedError])
     install_http_errors(app)
     return app
 

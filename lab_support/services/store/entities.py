@@ -40,7 +40,7 @@ class LongText(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Ask MySQL and MariaDB for the longer kind."""
         if dialect.name in ("mysql", "mariadb"):
-            from sqlalchemy.dialects.mysql import MEDIUMTEXT  # loaded with the dialect; nobody else pays for it
+            from sqlalchemy.dialects.mysql import MEDIUMTEXT  # loaded with the dialect, not by others
 
             return dialect.type_descriptor(MEDIUMTEXT())
         return dialect.type_descriptor(Text())

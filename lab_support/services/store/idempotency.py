@@ -50,7 +50,9 @@ class Once:
             InvalidOrderError: The key is empty, too long, or has other characters than visible ASCII.
         """
         if not re.fullmatch(KEY_PATTERN, key):
-            raise InvalidOrderError("An idempotency key has 1 to 200 visible ASCII characters, such as a UUID.")
+            raise InvalidOrderError(
+                "An idempotency key has 1 to 200 visible ASCII characters, such as a UUID."
+            )
         order = json.dumps([user_id, sorted(wanted.items())])
         return cls(key, hashlib.sha256(order.encode()).hexdigest())
 

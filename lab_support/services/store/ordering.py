@@ -14,16 +14,16 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support.database.retries import retry_transaction
-from lab_support.database.unit_of_work import unit_of_work
-from lab_support.services.store.dtos import OrderDetail
+from lab_support.database.unit_of_work import UnitOfWork, unit_of_work
+from lab_support.services.store.dtos import OrderDetail, OrderLine
 from lab_support.services.store.entities import Order, OrderItem, Payment
 from lab_support.services.store.errors import InvalidOrderError
 from lab_support.services.store.fields import MAX_ORDER_LINES, MAX_QUANTITY
 from lab_support.services.store.idempotency import KeyTakenError, Once
-from lab_support.services.store.mapping import order_detail
 from lab_support.services.store.taking import priced, take_money, take_stock
 
 PATIENCE_S: Final = 4.0
@@ -76,22 +76,25 @@ class OrderService:
             if once is not None:
                 await once.claim(uow.session)
             await take_stock(uow.session, wanted)
-            items = await priced(uow.session, wanted)
-            total = sum((item.quantity * item.unit_price for item in items), Decimal())
-            user = await take_money(uow.session, user_id, total)
-            answer = await self._add(uow.session, user.id, user.email, items, total)
+            lines = await priced(uow.session, wanted)
+            total = sum((line.line_total for line in lines), Decimal())
+            email = await take_money(uow.session, user_id, total)
+            order = Order(user_id=user_id, customer_email=email, payment=Payment(amount=total))
+            await _add(uow, order, lines)
+            answer = OrderDetail(order_id=order.id, customer_email=email, lines=lines)
             if once is not None:
                 await once.remember(uow.session, answer)
             await uow.commit()
         return answer
 
-    async def _add(
-        self, session: AsyncSession, user_id: int, email: str, items: list[OrderItem], total: Decimal
-    ) -> OrderDetail:
-        order = Order(user_id=user_id, customer_email=email, items=items, payment=Payment(amount=total))
-        session.add(order)
-        await session.flush()
-        return order_detail(order)
+
+async def _add(uow: UnitOfWork, order: Order, lines: Iterable[OrderLine]) -> None:
+    """Write the order, its payment and its items: three statements, however many lines."""
+    uow.session.add(order)
+    await uow.flush()
+    columns = {"product_id", "quantity", "unit_price"}
+    items = [{"order_id": order.id, **line.model_dump(include=columns)} for line in lines]
+    await uow.session.execute(insert(OrderItem), items)
 
 
 def merged(lines: Iterable[tuple[int, int]]) -> dict[int, int]:

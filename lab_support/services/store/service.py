@@ -28,6 +28,7 @@ from lab_support.services.store.mapping import new_user
 from lab_support.services.store.passwords import hash_password
 from lab_support.services.store.repository import (
     OrderRepository,
+    OrderSearch,
     ProductRepository,
     ProductSearch,
     UserRepository,
@@ -155,8 +156,8 @@ class OrderBook:
             raise OrderNotFoundError(order_id)
         return order
 
-    async def of_user(
-        self, user_id: int, *, after: int | None = None, limit: int = 20
+    async def browse(
+        self, search: OrderSearch, *, after: int | None = None, limit: int = 20
     ) -> KeysetPage[Order, int]:
-        """Read one page of a user's orders, oldest first; a user who is not known has none."""
-        return await self._orders.page_of_user(user_id, after=after, limit=limit)
+        """Read one page of orders, oldest first; a user who is not known has none."""
+        return await self._orders.page(search, after=after, limit=limit)

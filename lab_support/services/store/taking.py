@@ -16,7 +16,8 @@ from typing import Any, Final, cast
 from sqlalchemy import ColumnElement, CursorResult, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lab_support.services.store.entities import OrderItem, Product, StoreBase, User
+from lab_support.services.store.dtos import OrderLine
+from lab_support.services.store.entities import Product, StoreBase, User
 from lab_support.services.store.errors import (
     InsufficientPaymentError,
     ProductNotFoundError,
@@ -38,28 +39,35 @@ async def take_stock(session: AsyncSession, wanted: Mapping[int, int]) -> None:
         ProductOutOfStockError: There are fewer pieces of a product.
     """
     for product_id, quantity in sorted(wanted.items()):
-        enough = (Product.id == product_id, Product.stock >= quantity, Product.is_available)
+        enough = (Product.id == product_id, Product.stock >= quantity, Product.is_available.is_(True))
         if not _possible(product_id) or not await _changed(
             session, Product, *enough, stock=Product.stock - quantity
         ):
             raise await _why_not(session, product_id, quantity)
 
 
-async def priced(session: AsyncSession, wanted: Mapping[int, int]) -> list[OrderItem]:
-    """Make the items of an order whose stock is taken, in one statement.
+async def priced(session: AsyncSession, wanted: Mapping[int, int]) -> list[OrderLine]:
+    """Write the lines of an order whose stock is taken, with one query.
 
     The products are locked since then, so these are the prices of this moment and stay so until the commit.
     """
-    found = await session.scalars(select(Product).where(Product.id.in_(wanted)))
+    found = await session.execute(
+        select(Product.id, Product.name, Product.price).where(Product.id.in_(wanted))
+    )
     products = {product.id: product for product in found}
     return [
-        OrderItem(product=products[product_id], quantity=quantity, unit_price=products[product_id].price)
+        OrderLine(
+            product_id=product_id,
+            product_name=products[product_id].name,
+            quantity=quantity,
+            unit_price=products[product_id].price,
+        )
         for product_id, quantity in wanted.items()
     ]
 
 
-async def take_money(session: AsyncSession, user_id: int, amount: Decimal) -> User:
-    """Take an amount from a user's balance, and give the user.
+async def take_money(session: AsyncSession, user_id: int, amount: Decimal) -> str:
+    """Take an amount from a user's balance, and give the user's e-mail address.
 
     Raises:
         UserNotFoundError: There is no such user.
@@ -71,12 +79,12 @@ async def take_money(session: AsyncSession, user_id: int, amount: Decimal) -> Us
     rest = func.round(User.balance - amount, 2)
     enough = (User.id == user_id, User.balance >= amount)
     taken = amount <= _LARGEST_AMOUNT and await _changed(session, User, *enough, balance=rest)
-    user = await session.get(User, user_id)
-    if user is None:
+    email = await session.scalar(select(User.email).where(User.id == user_id))
+    if email is None:
         raise UserNotFoundError(user_id)
     if not taken:
         raise InsufficientPaymentError(user_id, amount)
-    return user
+    return email
 
 
 async def _changed(

@@ -14,7 +14,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lab_support.database import get_session, sessions_of
+from lab_support.database import get_session
+from lab_support.database.sessions import sessions_of
 from lab_support.services.store.ordering import OrderService
 from lab_support.services.store.repository import (
     OrderRepository,

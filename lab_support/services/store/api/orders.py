@@ -61,7 +61,7 @@ async def list_orders(
     """List a user's orders, oldest first; `next` leads to the page that follows."""
     search = OrderSearch(user_id=user_id)
     last_seen = None if after is None else id_of(after, search)
-    page = await orders.of_user(user_id, after=last_seen, limit=limit)
+    page = await orders.browse(search, after=last_seen, limit=limit)
     return OrderPage(
         items=[order_detail(order) for order in page.items],
         next=None if page.next is None else cursor_after(page.next, search),

@@ -9,6 +9,7 @@ Section:
 from lab_support.services.store.repository.memory import InMemoryProductRepository, InMemoryUserRepository
 from lab_support.services.store.repository.protocols import (
     OrderRepository,
+    OrderSearch,
     ProductRepository,
     ProductSearch,
     UserRepository,
@@ -23,6 +24,7 @@ __all__ = [
     "InMemoryProductRepository",
     "InMemoryUserRepository",
     "OrderRepository",
+    "OrderSearch",
     "ProductRepository",
     "ProductSearch",
     "SqlAlchemyOrderRepository",

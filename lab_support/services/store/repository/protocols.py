@@ -33,6 +33,13 @@ class ProductSearch:
     name_contains: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSearch:
+    """Which orders are meant: those of one user."""
+
+    user_id: int
+
+
 class ProductRepository(Repository[Product, int], Protocol):
     """The shop's products."""
 
@@ -74,10 +81,10 @@ class OrderRepository(Protocol):
         """Give the whole order with this id, if there is one."""
         ...
 
-    async def page_of_user(
-        self, user_id: int, /, *, after: int | None = None, limit: int = 100
+    async def page(
+        self, search: OrderSearch, /, *, after: int | None = None, limit: int = 100
     ) -> KeysetPage[Order, int]:
-        """Give at most `limit` whole orders of a user, from those with an id above `after`.
+        """Give at most `limit` of the orders meant, whole, from those with an id above `after`.
 
         Raises:
             ValueError: `limit` is below 1.

@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from lab_support.repositories import KeysetPage, SqlAlchemyRepository
 from lab_support.services.store.entities import Order, OrderItem, Product, User
-from lab_support.services.store.repository.protocols import ProductSearch
+from lab_support.services.store.repository.protocols import OrderSearch, ProductSearch
 
 
 class SqlAlchemyProductRepository(SqlAlchemyRepository[Product, int]):
@@ -72,10 +72,10 @@ class SqlAlchemyOrderRepository(SqlAlchemyRepository[Order, int]):
             session, Order, load=[selectinload(Order.items).options(joinedload(OrderItem.product))]
         )
 
-    async def page_of_user(
-        self, user_id: int, /, *, after: int | None = None, limit: int = 100
+    async def page(
+        self, search: OrderSearch, /, *, after: int | None = None, limit: int = 100
     ) -> KeysetPage[Order, int]:
-        """Give at most `limit` whole orders of a user, from those with an id above `after`."""
-        if not self._possible(user_id):
+        """Give at most `limit` of the orders meant, whole, from those with an id above `after`."""
+        if not self._possible(search.user_id):
             return KeysetPage([], None)
-        return await self._page(Order.user_id == user_id, after=after, limit=limit)
+        return await self._page(Order.user_id == search.user_id, after=after, limit=limit)
