@@ -19,6 +19,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 from lab_support.grading.ledger import PROGRESS_VARIABLE, VARIABLE, Ledger
 from lab_support.grading.vacuous import CellRun, findings
 from lab_support.notebooks import NotebookError, read_notebook
+from lab_support.settings import workbook_root
 
 
 class CheckCounter:
@@ -56,7 +57,7 @@ class CheckCounter:
         """Tell a kernel that is about to start where its ledger is."""
         if not isinstance(item, IPyNbCell):
             return (yield)
-        counts = "on" if item.parent.path.parent.name == "work" else "off"
+        counts = "on" if _is_the_students_own(item.parent.path) else "off"
         with _environment({VARIABLE: str(self._ledger_of(item.parent).path), PROGRESS_VARIABLE: counts}):
             return (yield)
 
@@ -135,6 +136,11 @@ class UnreadableNotebook(pytest.File):
             pytest.Collector.CollectError: Always.
         """
         raise self.CollectError(self._problem)
+
+
+def _is_the_students_own(path: Path) -> bool:
+    """Whether a notebook lies in the `work/` of its workbook, or below it."""
+    return path.resolve().is_relative_to(workbook_root(path.parent) / "work")
 
 
 def _unreadable(file: IPyNbFile, error: NotebookError) -> UnreadableNotebook:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lab_support.exercises import section
+from lab_support.workbook.progress_store import ProgressStore
 from tests.support.lab_files import ROOT, code, lab_file, notebook, save, solution_cells
 
 EXERCISES = [exercise.id for exercise in section("13.1")]
@@ -134,3 +135,17 @@ def test_plugin_imports_nothing_until_nbval_is_asked_for(tmp_path: Path) -> None
     )
 
     assert "LOADED [] True" in done.stdout
+
+
+def test_only_what_lies_in_work_counts_as_progress(tmp_path: Path) -> None:
+    """An author's and an instructor's runs leave no progress; the student's do, in a folder of work/ too."""
+    for folder in ("labs", "notebooks"):
+        (tmp_path / folder).mkdir()
+    lab_file(tmp_path / "solutions" / "lab.ipynb", keep=["13.1.5"])
+    lab_file(tmp_path / "handed in" / "work" / "lab.ipynb", keep=["13.1.5"])
+    lab_file(tmp_path / "work" / "week 1" / "lab.ipynb", keep=["13.1.4"])
+
+    nbval(tmp_path, "-n", "2", "--dist", "loadfile", "solutions", "handed in", "work")
+
+    store = ProgressStore(tmp_path / "home" / "progress.db")
+    assert [store.passed(exercise) for exercise in ("13.1.4", "13.1.5")] == [True, False]

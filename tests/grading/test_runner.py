@@ -198,6 +198,14 @@ def test_nothing_that_a_cell_started_outlives_the_run(tmp_path: Path) -> None:
     assert not still_running(int(left.read_text()))
 
 
+@pytest.mark.parametrize("counts", [True, False])
+def test_run_counts_as_progress_only_when_asked(tmp_path: Path, counts: bool) -> None:
+    """What authors run leaves no progress file at all."""
+    run(lab_file(tmp_path / "lab.ipynb"), counts=counts)
+
+    assert (tmp_path / "home" / "progress.db").exists() is counts
+
+
 def test_notebook_is_never_written(tmp_path: Path) -> None:
     """Running leaves the student's file byte for byte as it was."""
     path = lab_file(tmp_path / "lab.ipynb")
