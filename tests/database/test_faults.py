@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from database_tables import Counter, Mark, number_of, one_counter
-from sqlalchemy import exc, insert, select, update
+from sqlalchemy import event, exc, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from lab_support.database import (
@@ -109,6 +109,34 @@ async def test_fault_around_the_commit_keeps_all_or_nothing(
     assert await state(sessions) == ((-1, 1, 1) if kept else (0, 0, 0))
     await transfer(sessions)
     assert await state(sessions) == ((-2, 2, 2) if kept else (-1, 1, 1))
+
+
+@pytest.mark.parametrize("place", [1, 2, 3, "commit"])
+async def test_cancellation_in_flight_keeps_all_or_nothing(
+    engine: AsyncEngine, sessions: Sessions, place: int | str
+) -> None:
+    """A task cancelled while the driver waits for its answer leaves all or nothing, and a pool that works."""
+    task: asyncio.Task[None] | None = None
+    seen = count(1)
+
+    def cancel_soon(*arguments: Any) -> None:
+        at_statement = len(arguments) > 1 and not arguments[2].startswith("BEGIN") and next(seen) == place
+        if task is not None and (at_statement or len(arguments) == 1):
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+    name = "commit" if place == "commit" else "before_cursor_execute"
+    event.listen(engine.sync_engine, name, cancel_soon)
+    task = asyncio.create_task(transfer(sessions))
+    async with asyncio.timeout(20):
+        await asyncio.wait([task])
+    event.remove(engine.sync_engine, name, cancel_soon)
+
+    assert task.cancelled()
+    after = await state(sessions)
+    assert after in ([(0, 0, 0), (-1, 1, 1)] if place == "commit" else [(0, 0, 0)])
+    await transfer(sessions)
+    assert await state(sessions) == (after[0] - 1, after[1] + 1, after[2] + 1)
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("place", [1, 2, 3, "commit"])
