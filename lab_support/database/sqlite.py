@@ -18,6 +18,7 @@ from typing import Any, Final
 import aiosqlite
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import PoolResetState
 from sqlalchemy.util import await_only
 
 from lab_support.database.urls import cannot_connect
@@ -53,6 +54,7 @@ def make_honest(engine: Engine, timeouts: Timeouts) -> None:
     """Give a SQLite engine explicit transactions, WAL, foreign keys and time limits."""
     event.listen(engine, "connect", _configure(engine, timeouts))
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "reset", _end_transaction)
     event.listen(engine, "before_cursor_execute", _start_clock(timeouts.statement_s))
     event.listen(engine, "after_cursor_execute", _stop_clock)
 
@@ -101,6 +103,12 @@ def _begin(connection: Connection) -> None:
     if mode not in _MODES:
         raise ValueError(f"The execution option {BEGIN_OPTION} is {mode!r}; use one of {', '.join(_MODES)}.")
     connection.exec_driver_sql("BEGIN" if mode == "DEFERRED" else f"BEGIN {mode}")
+
+
+def _end_transaction(connection: DBAPIConnection, _record: Any, state: PoolResetState) -> None:
+    """Roll back what a COMMIT that failed has left open; a session that is merely closed does not do so."""
+    if state.asyncio_safe and not state.terminate_only and connection.driver_connection.in_transaction:
+        connection.rollback()
 
 
 def _start_clock(statement_s: float) -> Callable[..., None]:

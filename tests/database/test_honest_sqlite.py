@@ -245,6 +245,26 @@ async def test_statement_is_stopped_at_its_limit(honest: AsyncEngine) -> None:
     assert trouble_behind(caught.value) is Trouble.TIMED_OUT
 
 
+async def test_failed_commit_leaves_no_transaction_in_the_pool(tmp_path: Path) -> None:
+    """SQLite goes on with a transaction whose COMMIT failed, and a session that is merely closed does not end it."""
+    engine = build_engine(f"sqlite:///{tmp_path / 'x.db'}", pool=PoolSettings(size=1, max_overflow=0))
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "CREATE TABLE pairs (id INTEGER PRIMARY KEY, other REFERENCES pairs DEFERRABLE INITIALLY DEFERRED)"
+            )
+        )
+    sessions = session_factory(engine)
+    with pytest.raises(IntegrityError):
+        async with writing_session(sessions) as session:
+            await session.execute(text("INSERT INTO pairs VALUES (1, 404)"))
+            await session.commit()
+
+    async with writing_session(sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM pairs")) == 0
+    await engine.dispose()
+
+
 async def test_pool_of_one_still_serves_writers_in_turn(tmp_path: Path) -> None:
     """IMMEDIATE is chosen per transaction, not per connection."""
     engine = build_engine(f"sqlite:///{tmp_path / 'x.db'}", pool=PoolSettings(size=1, max_overflow=0))
