@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import checks, imports, store, watch
+from benchmarks import checks, imports, repositories, store, watch
 from benchmarks.ratios import Ratio
 
 PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "checks": checks.overheads,
     "imports": lambda: [imports.import_ratio()],
     "orm": lambda: asyncio.run(store.orm_beside_core()),
+    "repositories": repositories.ratios,
     "http": lambda: asyncio.run(store.http_beside_service()),
     "watch": watch.save_to_verdict,
 }

@@ -34,31 +34,27 @@ def product_columns(product: ProductWrite | ProductPatch) -> dict[str, Any]:
 
 def product_read(product: Product) -> ProductRead:
     """Show what customers may see of a stored product."""
-    return ProductRead(
-        product_id=product.id,
-        product_name=product.name,
-        description=product.description,
-        price=product.price,
-        stock=product.stock,
-        is_available=product.is_available,
-    )
+    return ProductRead(**_told(product), description=product.description)
 
 
 def product_detail(product: Product) -> ProductDetail:
     """Show a stored product on its own page."""
-    return ProductDetail(**vars(product_read(product)), category=product.category)
+    return ProductDetail(**_told(product), description=product.description, category=product.category)
 
 
 def product_summary(product: Product) -> ProductSummary:
     """Show a stored product as a line of a list."""
-    return ProductSummary(
-        product_id=product.id,
-        product_name=product.name,
-        category=product.category,
-        price=product.price,
-        stock=product.stock,
-        is_available=product.is_available,
-    )
+    return ProductSummary(**_told(product), category=product.category)
+
+
+def _told(product: Product) -> dict[str, Any]:
+    return {
+        "product_id": product.id,
+        "product_name": product.name,
+        "price": product.price,
+        "stock": product.stock,
+        "is_available": product.is_available,
+    }
 
 
 def new_user(user: UserCreate, password_hash: str) -> User:
