@@ -255,9 +255,9 @@ async def test_failed_commit_leaves_no_transaction_in_the_pool(tmp_path: Path) -
             )
         )
     sessions = session_factory(engine)
-    with pytest.raises(IntegrityError):
-        async with writing_session(sessions) as session:
-            await session.execute(text("INSERT INTO pairs VALUES (1, 404)"))
+    async with writing_session(sessions) as session:
+        await session.execute(text("INSERT INTO pairs VALUES (1, 404)"))
+        with pytest.raises(IntegrityError):
             await session.commit()
 
     async with writing_session(sessions) as session:
