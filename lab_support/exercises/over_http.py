@@ -36,5 +36,7 @@ async def send(attempt: Attempt, app: FastAPI, method: str, path: str, body: Any
 
 
 def in_words(method: str, path: str, body: Any = None) -> str:
-    """Say a request as the card shows it."""
+    """Say a request as the card shows it; a password is nobody's business, not even an invented one."""
+    if isinstance(body, dict):
+        body = {name: "***" if "password" in name else value for name, value in body.items()}
     return f"{method} {path}" + (f" {body}" if body is not None else "")

@@ -83,7 +83,7 @@ def _row(label: str, text: str, *, colour: bool) -> Iterator[str]:
     pad = " " * (LABEL + 2)
     first = True
     for paragraph in text.strip("\n").splitlines()[:30]:
-        for line in textwrap.wrap(paragraph, WIDTH - LABEL - 2, drop_whitespace=False) or [""]:
+        for line in textwrap.wrap(paragraph, WIDTH - LABEL - 2) or [""]:
             yield (f"  {shown}" if first else pad) + line.rstrip()
             first = False
 
