@@ -99,10 +99,18 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("isolation_level") == "AUTOCOMMIT":
         return
-    mode = str(options.get(BEGIN_OPTION, "DEFERRED")).upper()
+    try:
+        connection.exec_driver_sql(_begin_statement(str(options.get(BEGIN_OPTION, "DEFERRED")).upper()))
+    except BaseException:
+        # SQLAlchemy would take it for begun, and this connection's next statement would be kept at once.
+        connection._Connection__in_begin = False  # type: ignore[attr-defined]  # noqa: SLF001
+        raise
+
+
+def _begin_statement(mode: str) -> str:
     if mode not in _MODES:
         raise ValueError(f"The execution option {BEGIN_OPTION} is {mode!r}; use one of {', '.join(_MODES)}.")
-    connection.exec_driver_sql("BEGIN" if mode == "DEFERRED" else f"BEGIN {mode}")
+    return "BEGIN" if mode == "DEFERRED" else f"BEGIN {mode}"
 
 
 def _end_transaction(connection: DBAPIConnection, _record: Any, state: PoolResetState) -> None:

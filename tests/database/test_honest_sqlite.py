@@ -212,6 +212,25 @@ async def test_second_writer_gives_up_after_the_lock_timeout(tmp_path: Path) -> 
     await engine.dispose()
 
 
+async def test_connection_whose_begin_failed_begins_again(tmp_path: Path) -> None:
+    """After a BEGIN that met a locked database, the same connection's next statement is in a transaction."""
+    engine = build_engine(f"sqlite:///{tmp_path / 'busy.db'}", timeouts=Timeouts(lock_s=0.05))
+    await one_counter(engine)
+    sessions = session_factory(engine)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(**WRITES)
+            async with writing_session(sessions) as holder:
+                await holder.execute(update(Counter).values(value=1))
+                with pytest.raises(OperationalError):
+                    await connection.execute(update(Counter).values(value=2))
+            await connection.execute(update(Counter).values(value=3))
+            await connection.rollback()
+        assert await value_of_counter(sessions) == 0
+    finally:
+        await engine.dispose()
+
+
 async def test_autocommit_option_begins_nothing_and_spoils_nothing(honest: AsyncEngine) -> None:
     """VACUUM runs outside a transaction; the connection is honest again when it comes back."""
     async with honest.connect() as connection:

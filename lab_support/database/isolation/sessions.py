@@ -59,7 +59,7 @@ class ScriptSession:
         self._steps: asyncio.Queue[tuple[Step, Line]] = asyncio.Queue()
         self._current: Line | None = None
         self._idle, self._somebody_ended = asyncio.Event(), asyncio.Event()
-        self._finds_it_busy = False
+        self._finds_it_busy = self._has_begun = False
 
     async def open(self, level: Level) -> None:
         """Set the level; the transaction begins with the first step."""
@@ -123,15 +123,20 @@ class ScriptSession:
             await self._connection.rollback()
 
     async def _patiently(self, step: Step, line: Line, parameters: Parameters) -> None:
-        """Send one step; where SQLite's busy handler would wait, wait for the end of another transaction."""
+        """Send one step; where SQLite's busy handler would wait, wait for the end of another transaction.
+
+        It waits for a transaction's first statement only: what has been read cannot wait to become a writer.
+        """
         while True:
             self._somebody_ended.clear()
             try:
                 line.result = await self._send(step, parameters)
             except OperationalError as error:
-                if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                code = getattr(error.orig, "sqlite_errorcode", None)
+                if code != sqlite3.SQLITE_BUSY or self._has_begun:
                     raise
             else:
+                self._has_begun = True
                 return
             self._finds_it_busy = True
             await self._somebody_ended.wait()
