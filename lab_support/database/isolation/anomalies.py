@@ -28,10 +28,10 @@ DIRTY_WRITE = Anomaly(
     (
         writes("T1", 1, 11),
         writes("T2", 1, 12),
-        writes("T1", 2, 21),
-        commits("T1"),
         writes("T2", 2, 22),
         commits("T2"),
+        writes("T1", 2, 21),
+        commits("T1"),
     ),
     lambda seen: dict(seen.rows) not in ({1: 11, 2: 21}, {1: 12, 2: 22}),
 )

@@ -98,7 +98,7 @@ async def anomaly_matrix(url: str | URL) -> AnomalyMatrix:
     Section:
         13.4, "The anomaly matrix"
     """
-    async with _laboratory(url) as (engine, observer, table):
+    async with laboratory(url) as (engine, observer, table):
         levels = await levels_of(observer)
         cells: dict[str, dict[str, Played]] = {}
         for anomaly in ANOMALIES:
@@ -124,7 +124,7 @@ async def play_anomaly(url: str | URL, anomaly: str, level: str) -> Played:
         raise LookupError(
             f"No anomaly is called {anomaly!r}; use one of: {', '.join(a.name for a in ANOMALIES)}."
         )
-    async with _laboratory(url) as (engine, observer, table):
+    async with laboratory(url) as (engine, observer, table):
         levels = {one.name: one for one in await levels_of(observer)}
         return await play(script, _found(levels, level), engine, observer, table)
 
@@ -136,7 +136,7 @@ def _found(levels: Mapping[str, Level], name: str) -> Level:
 
 
 @asynccontextmanager
-async def _laboratory(url: str | URL) -> AsyncIterator[tuple[AsyncEngine, AsyncConnection, Table]]:
+async def laboratory(url: str | URL) -> AsyncIterator[tuple[AsyncEngine, AsyncConnection, Table]]:
     """Open an engine, an observer and a table, and remove them."""
     engine = build_engine(url, pool=_POOL)
     if engine.dialect.name == "sqlite":
