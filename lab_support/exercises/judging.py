@@ -29,6 +29,7 @@ from lab_support.exercises.story import Story, StudentCodeRaised, Unmet
 from lab_support.exercises.student_code import one_line, student_frame
 from lab_support.exercises.verdict import CaseResult, Cost, LikelyCause, State, Verdict
 from lab_support.settings import get_settings
+from lab_support.student_frames import StudentFrame
 
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 """What a story runs into when it reads an answer of an unexpected form."""
@@ -129,8 +130,7 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         except StudentCodeRaised as raised:
             error = raised.error
             if error.not_attempted:
-                blank = error.frame.function if error.frame else ""
-                return _not_attempted(run.exercise, blank or run.exercise.student_writes[0])
+                return _not_attempted(run.exercise, _blank_name(run.exercise, error.frame))
             return _case(run, State.ERROR, error.text, frame=error.frame)
         except FreshProcessError as error:
             return _case(run, State.ERROR, str(error))
@@ -159,6 +159,13 @@ def _case(run: _Run, state: State, message: str, **shown: Any) -> CaseResult:
         scenario.title, state, scenario.points, message, engine=engine, cost=cost, timeline=timeline
     )
     return found if state is State.PASSED else replace(found, call=story.last_call, **shown)
+
+
+def _blank_name(exercise: Exercise, frame: StudentFrame | None) -> str:
+    """Name what is still the starter's: the function that raised, or the first object that was asked for."""
+    if frame is None or not frame.function or frame.function.startswith("_"):
+        return exercise.student_writes[0]
+    return frame.function
 
 
 def _unmet(run: _Run, unmet: Unmet) -> CaseResult:

@@ -185,10 +185,14 @@ async def hashes_differ(story: Story) -> None:
 async def verifies(story: Story) -> None:
     word, other = a_word(story), a_word(story)
     password_hash = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(word)
-    for tried, wanted in ((word, True), (other, False), ("", False)):
+    for said, tried, wanted in (
+        ("the password", word, True),
+        ("another", other, False),
+        ("nothing", "", False),
+    ):
         answer = await story.ask(
             verify,
-            call=f"verify_password({tried!r}, the hash of {word!r})",
+            call=f"verify_password({said}, the password's hash)",
             password=tried,
             password_hash=password_hash,
         )
