@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 from database_tables import Counter, Mark, number_of, one_counter, value_of_counter
-from sqlalchemy import exc, select, text, update
+from sqlalchemy import exc, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from lab_support.database import Backend, UnitOfWork, build_engine, session_factory, trace_sql, unit_of_work
@@ -275,4 +275,38 @@ async def test_unknown_isolation_is_named_with_the_known_ones(
         with pytest.raises(exc.ArgumentError, match="SERIALIZABLE"):
             await uow.session.execute(text("SELECT 1"))
 
+    assert checked_out(engine) == 0
+
+
+DEFERRED = [  # InnoDB checks foreign keys at once
+    pytest.param("sqlite"),
+    pytest.param("postgresql", marks=pytest.mark.postgres),
+]
+
+
+@pytest.mark.parametrize("backend", DEFERRED)
+async def test_constraint_that_speaks_at_commit_keeps_nothing(
+    backend: Backend, engine: AsyncEngine, sessions: Sessions
+) -> None:
+    """The COMMIT itself fails; nothing is kept, and the same unit of work can do better."""
+    await one_counter(engine)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "CREATE TABLE promises (id INTEGER PRIMARY KEY, counter_id INTEGER NOT NULL "
+                "REFERENCES counters (id) DEFERRABLE INITIALLY DEFERRED)"
+            )
+        )
+    promise = text("INSERT INTO promises (id, counter_id) VALUES (1, 2)")
+    async with unit_of_work(sessions) as uow:
+        await uow.session.execute(promise)
+        with pytest.raises(exc.IntegrityError):
+            await uow.commit()
+        await uow.session.execute(promise)
+        await uow.session.execute(insert(Counter).values(id=2, name="kept"))
+        await uow.commit()
+
+    async with sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM promises")) == 1
+        assert list(await session.scalars(select(Counter.id).order_by(Counter.id))) == [1, 2]
     assert checked_out(engine) == 0
