@@ -23,7 +23,8 @@ from lab_support.pools.problems import problem
 from lab_support.services.body_limit import BodyLimit
 
 MAX_ERRORS_SHOWN = 20
-_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 
 
 def new_app(title: str, lifespan: Lifespan[FastAPI]) -> FastAPI:
@@ -62,4 +63,5 @@ def invalid_request(found: Sequence[Mapping[str, Any]]) -> JSONResponse:
 
 def _location(path: Sequence[str | int]) -> list[str | int]:
     """Say where an error is; an unknown field is the caller's text, shown only if it looks like a name."""
-    return [part if isinstance(part, int) or _FIELD_NAME.fullmatch(part) else "?" for part in path]
+    looks_right = _HEADER_NAME if path and path[0] == "header" else _FIELD_NAME
+    return [part if isinstance(part, int) or looks_right.fullmatch(part) else "?" for part in path]

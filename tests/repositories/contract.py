@@ -128,13 +128,16 @@ class ProductRepositoryContract:
         before = a_product(description="Brass", stock=3, category="lamps", supplier_cost=Decimal("11.00"))
         id_, _ = await ids_of(products, before, a_product(name="Another"))
 
-        for changes in ({"stock": 9}, {"description": None}, {"price": Decimal("0.10")}, {}):
+        for changes in ({"stock": 9}, {"price": Decimal("0.10")}, {}):
             await products.update(id_, changes)
 
         changed = await products.get_by_id(id_)
         assert changed is not None
         assert (changed.name, changed.category, changed.supplier_cost) == ("Desk lamp", "lamps", Decimal(11))
-        assert (changed.stock, changed.description, changed.price) == (9, None, Decimal("0.10"))
+        assert (changed.stock, changed.description, changed.price) == (9, "Brass", Decimal("0.10"))
+        emptied = await products.update(id_, {"description": None})
+        assert emptied is not None
+        assert (emptied.stock, emptied.description) == (9, None)
         another = await products.get_by_name("Another")
         assert another is not None
         assert (another.stock, another.price) == (0, Decimal("24.90"))
