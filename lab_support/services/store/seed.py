@@ -1,7 +1,7 @@
 """A small shop that is the same every time: what lessons and examples look at.
 
 Section:
-    13.1, "N+1"
+    13.1, "N+1"; 13.4, "place_order"
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lab_support.services.store.entities import Order, OrderItem, Product
+from lab_support.services.store.entities import Order, OrderItem, Product, User
 
 SEED: Final = 13
 PRICES: Final = MappingProxyType(
@@ -58,6 +58,21 @@ async def seed(session: AsyncSession, *, orders: int = 10, items_per_order: int 
     session.add_all(products)
     session.add_all([_order(chance, products, items_per_order) for _ in range(orders)])
     await session.flush()
+
+
+async def seed_users(session: AsyncSession, *, balance: Decimal = Decimal("1000.00")) -> list[User]:
+    """Add an account for each customer, with money to spend; the caller commits. No password fits them.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: They are there already.
+    """
+    users = [
+        User(email=email, user_name=email.partition("@")[0].title(), password_hash="!", balance=balance)  # noqa: S106
+        for email in CUSTOMERS
+    ]
+    session.add_all(users)
+    await session.flush()
+    return users
 
 
 def _order(chance: Random, products: list[Product], size: int) -> Order:
