@@ -41,7 +41,7 @@ class _Silent:
         self.known = known
 
 
-def save_to_verdict(pairs: int = 7) -> list[Ratio]:
+def save_to_verdict(pairs: int = 5) -> list[Ratio]:
     """Save a lab and wait for its verdict, then check it cold, in turn; no process warms up meanwhile."""
     with tempfile.TemporaryDirectory(prefix="lab-bench-") as folder:
         home = _workbook(Path(folder))
