@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import checks, imports, repositories, store, watch
+from benchmarks import checks, imports, orders, repositories, store, watch
 from benchmarks.ratios import Ratio
 
 PARTS: dict[str, Callable[[], list[Ratio]]] = {
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "orm": lambda: asyncio.run(store.orm_beside_core()),
     "repositories": repositories.ratios,
     "http": lambda: asyncio.run(store.http_beside_service()),
+    "orders": lambda: asyncio.run(orders.place_order_beside_its_statements()),
     "watch": watch.save_to_verdict,
 }
 

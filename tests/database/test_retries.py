@@ -138,6 +138,17 @@ async def test_attempts_are_bounded() -> None:
     assert work.error.__notes__[-1].startswith("Attempt 4 of 4")
 
 
+async def test_time_ends_the_attempts_too() -> None:
+    """After its limit no further attempt begins: who waited for a lock in vain is told so at once."""
+    work = Failing(9, wrapped(DriverError("55P03")))
+
+    with pytest.raises(RetriesExhaustedError) as told:
+        await retry_transaction(work, limit_s=0)
+
+    assert (work.runs, told.value.attempts) == (1, 1)
+    assert await retry_transaction(Failing(2, work.error), limit_s=60, base_s=0) == 3
+
+
 async def test_nested_retries_do_not_multiply() -> None:
     """An outer retry does not begin anew what an inner one has given up."""
     work = Failing(99, wrapped(DriverError("40P01")))

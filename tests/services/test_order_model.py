@@ -24,7 +24,9 @@ from lab_support.services.store.errors import (
 from lab_support.services.store.ordering import OrderService
 from tests.services.selling import open_shop, read_books
 
-cents = st.integers(0, 300).map(lambda n: Decimal(n) / 100)
+amounts = (st.integers(0, 9) | st.integers(0, 30)).map(
+    lambda tenths: Decimal(tenths) / 10
+)  # 0.30 - 0.10 is 0.20
 products, users = st.integers(1, 4), st.integers(1, 3)  # the last of each does not exist
 orders = st.lists(st.tuples(products, st.integers(1, 4)), min_size=1, max_size=4)
 keys = st.none() | st.sampled_from("ab")
@@ -77,8 +79,8 @@ class ShopMachine(RuleBasedStateMachine):
 
     @initialize(
         stock=st.tuples(*[st.integers(0, 9)] * 3),
-        prices=st.tuples(*[cents] * 3),
-        money=st.tuples(cents, cents),
+        prices=st.tuples(*[amounts] * 3),
+        money=st.tuples(amounts, amounts),
     )
     def open(self, stock: Any, prices: Any, money: Any) -> None:
         self.folder = tempfile.TemporaryDirectory()
@@ -104,7 +106,7 @@ class ShopMachine(RuleBasedStateMachine):
         else:
             assert seen == self.model.order(user, lines, key)
 
-    @rule(product=st.integers(1, 3), price=cents)
+    @rule(product=st.integers(1, 3), price=amounts)
     def change_price(self, product: int, price: Decimal) -> None:
         self.model.prices[product] = price
         self.execute(update(Product).where(Product.id == product).values(price=price))
@@ -114,7 +116,7 @@ class ShopMachine(RuleBasedStateMachine):
         self.model.stock[product] += pieces
         self.execute(update(Product).where(Product.id == product).values(stock=self.model.stock[product]))
 
-    @rule(user=st.integers(1, 2), amount=cents)
+    @rule(user=st.integers(1, 2), amount=amounts)
     def pay_in(self, user: int, amount: Decimal) -> None:
         self.model.balances[user] += amount
         self.execute(update(User).where(User.id == user).values(balance=self.model.balances[user]))

@@ -11,7 +11,14 @@ from sqlalchemy import event, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
-from lab_support.database import RetriesExhaustedError, build_engine, session_factory, unit_of_work
+from lab_support.database import (
+    RetriesExhaustedError,
+    build_engine,
+    session_factory,
+    trace_sql,
+    unit_of_work,
+    utc_now,
+)
 from lab_support.pools import Timeouts
 from lab_support.services.store import ordering
 from lab_support.services.store.dtos import OrderDetail
@@ -19,8 +26,10 @@ from lab_support.services.store.entities import Product
 from lab_support.services.store.errors import (
     IdempotencyKeyReusedError,
     InsufficientPaymentError,
+    InvalidOrderError,
     ProductOutOfStockError,
 )
+from lab_support.services.store.idempotency import forget_keys
 from lab_support.services.store.ordering import OrderService
 from tests.services.selling import (
     LIMIT_S,
@@ -233,3 +242,46 @@ async def test_lock_that_is_never_given_ends_the_order(
     assert await read_books(engine) == before
     await assert_no_connection_is_out(impatient)
     await service.place_order(1, [(1, 1)])
+
+
+async def test_old_keys_are_forgotten(engine: AsyncEngine, service: OrderService) -> None:
+    """Keys older than a moment are deleted, and then their requests would order again; younger ones stay."""
+    await open_shop(engine, stock=[9])
+    first = await service.place_order(1, [(1, 1)], idempotency_key="old")
+    moment = utc_now()
+    young = await service.place_order(1, [(1, 1)], idempotency_key="young")
+
+    async with unit_of_work(session_factory(engine)) as uow:
+        assert await forget_keys(uow.session, before=moment) == 1
+        await uow.commit()
+
+    assert (await service.place_order(1, [(1, 1)], idempotency_key="young")) == young
+    assert (await service.place_order(1, [(1, 1)], idempotency_key="old")).order_id > first.order_id
+    assert (await read_books(engine)).orders == 3
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ([], None),
+        ([(1, 0)], None),
+        ([(1, -1)], None),
+        ([(1, 2), (1, -1)], None),
+        ([(1, 10_001)], None),
+        ([(1, 1)] * 101, None),
+        ([(1, 1)], ""),
+        ([(1, 1)], "a b"),
+        ([(1, 1)], "x" * 201),
+        ([(1, 1)], "x\n"),
+    ],
+    ids=str,
+)
+async def test_service_refuses_impossible_orders_itself(
+    engine: AsyncEngine, service: OrderService, lines: list[tuple[int, int]], key: str | None
+) -> None:
+    """Callers that come without HTTP meet the same rules, before anything is asked of the database."""
+    with trace_sql(engine) as trace, pytest.raises(InvalidOrderError):
+        await service.place_order(1, lines, idempotency_key=key)
+
+    assert trace.events == []
