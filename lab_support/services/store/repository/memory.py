@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
+from typing import TYPE_CHECKING
 
 from lab_support.database import utc_now
 from lab_support.repositories import InMemoryRepository, KeysetPage
 from lab_support.services.store.entities import Product, User
-from lab_support.services.store.repository.protocols import ProductSearch
+from lab_support.services.store.repository.protocols import ProductRepository, ProductSearch, UserRepository
 
 _TIMES = {"created_at": utc_now, "updated_at": utc_now}
 
@@ -68,3 +69,8 @@ class InMemoryUserRepository(InMemoryRepository[User, int]):
     async def get_by_email(self, email: str, /) -> User | None:
         """Give the user with this address."""
         return next(iter(self._find(lambda user: user.email == email, limit=1)), None)
+
+
+if TYPE_CHECKING:  # nothing inherits from a protocol, so here is where a type checker compares
+    _products: ProductRepository = InMemoryProductRepository()
+    _users: UserRepository = InMemoryUserRepository()
