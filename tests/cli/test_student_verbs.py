@@ -44,7 +44,7 @@ def one_line(result: Result) -> str:
     return line
 
 
-VERBS = ["open", "check", "hint", "reset", "progress", "serve", "doctor", "build"]
+VERBS = ["open", "check", "watch", "hint", "reset", "progress", "serve", "doctor", "build"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
