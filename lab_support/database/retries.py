@@ -1,7 +1,7 @@
 """Retries: a whole unit of work run again when others were in its way, with bounded and scattered waits.
 
 Section:
-    13.4, "Retries"
+    13.4, "Retries: run the whole unit of work again"
 """
 
 from __future__ import annotations

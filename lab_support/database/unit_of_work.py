@@ -1,7 +1,7 @@
 """The unit of work: one transaction, ended by one explicit commit, and what is to be announced with it.
 
 Section:
-    13.4, "Who owns the commit?"
+    13.4, "The unit of work: who owns the commit?"
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ async def unit_of_work(
         sqlalchemy.exc.TimeoutError: The pool had no free connection in time; comes from the first statement.
 
     Section:
-        13.4, "Who owns the commit?"
+        13.4, "The unit of work: who owns the commit?"
     """
     # closed for good on exit: a unit of work kept too long fails instead of taking another connection
     async with sessions(execution_options=_options(sessions, isolation), close_resets_only=False) as session:

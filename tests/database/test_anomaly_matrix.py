@@ -84,6 +84,7 @@ async def test_matrix_is_what_each_engine_does(backend: Backend, database_url: s
     async with asyncio.timeout(30):
         matrix = await anomaly_matrix(database_url)
 
+    assert matrix.server.lower().startswith(f"{backend} ")
     known = [level in matrix.levels for level in LEVELS[backend]]
     assert matrix.levels == tuple(level for level in LEVELS[backend] if level in matrix.levels)
     assert all(known) or (backend == "mariadb" and known.count(False) == 1)

@@ -3,7 +3,7 @@
 Each begins with row 1 = 10 and row 2 = 20.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The isolation levels of each engine, as a transaction asks for them.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The anomaly matrix: every script at every isolation level of one database, measured live.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations
@@ -89,14 +89,15 @@ async def anomaly_matrix(url: str | URL) -> AnomalyMatrix:
     A table of its own is made for it, and removed afterwards.
 
     Args:
-        url: A database in which a table may be made. On MariaDB the user needs the PROCESS privilege.
+        url: A database in which a table may be made. On MariaDB the user needs the PROCESS privilege; on SQLite
+            nobody else may write meanwhile.
 
     Raises:
         DatabaseUrlError: The URL is unusable.
         DatabaseUnreachableError: The server does not answer.
 
     Section:
-        13.4, "The anomaly matrix"
+        13.4, "I: transactions that run at once"
     """
     async with laboratory(url) as (engine, observer, table):
         levels = await levels_of(observer)
@@ -163,7 +164,8 @@ async def laboratory(url: str | URL) -> AsyncIterator[tuple[AsyncEngine, AsyncCo
 async def _server(connection: AsyncConnection) -> str:
     asking: Any = "SELECT sqlite_version()" if connection.dialect.name == "sqlite" else "SELECT version()"
     version = str(await connection.scalar(text(asking)))
-    name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(connection.dialect.name, "MariaDB")
+    mysql = "MariaDB" if getattr(connection.dialect, "is_mariadb", False) else "MySQL"
+    name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(connection.dialect.name, mysql)
     return f"{name} {version.removeprefix('PostgreSQL ').partition(' ')[0].partition('-')[0]}"
 
 

@@ -1,7 +1,7 @@
 """Plays a script: gives the sessions their steps in order, and goes on when one is done or waits for another.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a script of an anomaly is made of: steps of two or three sessions in a fixed order, and how to tell it happened.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One session of a script: it performs its steps in order, and waits where its engine makes it wait.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

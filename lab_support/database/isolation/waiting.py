@@ -1,7 +1,7 @@
 """Who waits for a lock: asked of the server while the session itself cannot answer.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations
