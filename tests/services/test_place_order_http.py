@@ -1,6 +1,7 @@
 """Orders over HTTP, on each engine: what a good one gets, and what every bad one is told while nothing is kept."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -410,7 +411,7 @@ async def test_seeded_users_can_buy(client: httpx.AsyncClient, store: FastAPI) -
         assert (await session.get(User, users[0].id)).balance == Decimal("5.10")
 
 
-values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
 numbers = st.integers(-3, 60) | st.sampled_from([2**31, 2**63, -(2**63), 10**25]) | values
 anything = st.fixed_dictionaries(
     {},
@@ -437,7 +438,7 @@ async def test_any_order_is_placed_or_refused(
     """Whatever is ordered, the answer is no server error, and the books balance."""
     before = await read_books(store.state.engine)
 
-    answer = await buyer.post(ORDERS, json=body)
+    answer = await buyer.post(ORDERS, content=json.dumps(body), headers={"Content-Type": "application/json"})
 
     assert answer.status_code in (201, 402, 404, 409, 422)
     after = await assert_balanced(store.state.engine, before)
