@@ -104,12 +104,17 @@ def check(exercise_id: str, *objects: object) -> PendingCheck:
     return PendingCheck(exercise, objects)
 
 
+def counts_as_progress() -> bool:
+    """Whether what is done here is the student's own: `LAB_PROGRESS=off` says that it is not."""
+    return os.environ.get(PROGRESS_VARIABLE) != "off"
+
+
 def record(verdict: Verdict) -> None:
     """Keep a verdict in the student's progress, and in the ledger that nbval and `lab check` read.
 
     Where authors and instructors run other people's notebooks, `LAB_PROGRESS=off` keeps them out of the progress.
     """
-    if os.environ.get(PROGRESS_VARIABLE) != "off":
+    if counts_as_progress():
         cause = verdict.cause.name if verdict.cause else None
         default_store().record_attempt(verdict.exercise, verdict.state.value, cause, verdict.ms)
     ledger = os.environ.get(LEDGER_VARIABLE)

@@ -13,7 +13,7 @@ from pathlib import Path
 from lab_support.exercises import UnknownExerciseError, find
 from lab_support.exercises.registry import STEMS
 from lab_support.settings import workbook_root
-from lab_support.workbook.checking import CheckMisusedError
+from lab_support.workbook.checking import CheckMisusedError, counts_as_progress
 from lab_support.workbook.progress_store import default_store
 
 REGION = re.compile(
@@ -43,7 +43,8 @@ def hint(exercise_id: str) -> HelpText:
         raise CheckMisusedError(str(error)) from None
     store, total = default_store(), len(exercise.hints)
     stage = min(store.hints_taken(exercise.id) + 1, total)
-    store.record_hint(exercise.id, stage)
+    if counts_as_progress():
+        store.record_hint(exercise.id, stage)
     more = (
         f"Ask again for hint {stage + 1}."
         if stage < total
@@ -63,7 +64,7 @@ def solution(exercise_id: str, *, give_up: bool = False) -> HelpText:
     except UnknownExerciseError as error:
         raise CheckMisusedError(str(error)) from None
     store = default_store()
-    if give_up and not store.passed(exercise.id):
+    if give_up and counts_as_progress() and not store.passed(exercise.id):
         store.record_give_up(exercise.id)
     if not (store.passed(exercise.id) or store.gave_up(exercise.id)):
         raise CheckMisusedError(
