@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, select, update
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select, update
 
 from lab_support.database import build_engine
-from lab_support.exercises import Verdict, judge
+from lab_support.exercises import Verdict, find, judge
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Load
 from lab_support.exercises.rival import Rival
+from lab_support.exercises.s13_04.shop import Product, ShopBase
 from lab_support.exercises.story import Story
 
 metadata = MetaData()
@@ -127,3 +128,35 @@ async def test_error_of_the_rival_itself_is_not_hidden(tmp_path):
     await engine.dispose()
 
     assert rival.outcome == "not met"
+
+
+def test_rival_of_a_fresh_process_comes_in_this_one():
+    """The student's process only asks for the rival; the change is made by the judge's."""
+    met: list[Any] = []
+    listed = find("13.4.4")
+    exercise = Exercise("13.4.4", "Sell", "Sell.", ("sell",), "rows", ("a", "b", "c"), (), acts=listed.acts)
+
+    @exercise.scenario("a rival comes between", on="postgresql")
+    async def rival_comes(story: Story) -> None:
+        await story.create(ShopBase.metadata)
+        await story.write(insert(Product), [{"id": 1, "name": "lamp", "price": 1, "stock": 50}])
+
+        async def rival(connection: Any) -> None:
+            await connection.execute(update(Product).values(stock=Product.stock - 20))
+
+        answer = await story.ask(
+            listed.acts["one_sale"], product_id=1, quantity=5, loaded=False, rival=rival, fresh_process=True
+        )
+        met.append([answer.rival, answer.value, *await story.rows(select(Product.stock))])
+
+    verdict = judge(exercise, {"sell": sells_what_it_read})
+
+    assert verdict.passed, verdict.decisive
+    assert met == [["came between", True, {"stock": 45}]]
+
+
+async def sells_what_it_read(session: Any, product_id: int, quantity: int) -> bool:
+    product = await session.get(Product, product_id)
+    product.stock -= quantity
+    await session.commit()
+    return True

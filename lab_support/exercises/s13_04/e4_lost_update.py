@@ -44,13 +44,13 @@ lost_update = Exercise(
             "asyncio-lock",
             "You believe that a lock in Python protects a row. It holds back this process only, and the next one "
             "erased a sale: lock in the database, where all of them meet.",
-            lambda seen: seen.lost_rival and seen.exact_on_postgresql is True,
+            lambda seen: seen.lost_rival and seen.exact_on_postgresql is True and seen.one_at_a_time,
         ),
         Misconception(
             "retries-the-commit",
             "You believe that a commit which failed can be tried again. Its transaction is gone, and the second "
             "commit keeps nothing: run the whole work again, from its first SELECT.",
-            lambda seen: seen.sold_nothing,
+            lambda seen: seen.sells_when_calm and seen.sold_nothing,
         ),
         Misconception(
             "locks-but-reads-stale",
@@ -77,13 +77,17 @@ async def one_sale(attempt: Attempt, product_id: int, quantity: int, loaded: boo
 
 @lost_update.act
 async def many_sales(attempt: Attempt, product_id: int, buyers: int) -> dict[str, Any]:
-    """Let every buyer buy one piece at once, each in a session of its own; the first UPDATE waits for the others."""
-    first = [True]
+    """Let every buyer buy one piece at once, each in a session of its own.
+
+    The first UPDATE waits, so that others have read by then; `at_once` is how many use a connection when it goes on.
+    """
+    first, at_once = [True], [0]
 
     def hold_back(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if first and statement.upper().startswith("UPDATE"):
             first.clear()
             await_only(asyncio.sleep(HEAD_START_S))
+            at_once.append(attempt.checked_out)
 
     async def buy() -> Any:
         async with writers(attempt)() as session:
@@ -95,7 +99,7 @@ async def many_sales(attempt: Attempt, product_id: int, buyers: int) -> dict[str
     finally:
         event.remove(attempt.engine.sync_engine, "before_cursor_execute", hold_back)
     errors = sorted({type(one).__name__ for one in answers if isinstance(one, BaseException)})
-    return {"sold": sum(one is True for one in answers), "errors": errors}
+    return {"sold": sum(one is True for one in answers), "errors": errors, "at_once": at_once[-1]}
 
 
 async def _product(story: Story, stock: int) -> int:
@@ -122,6 +126,7 @@ async def calm(story: Story) -> None:
         )  # fmt: skip
         story.equal(answer.value, sold, "The answer is not whether the pieces were sold.")
         story.equal(await _stock(story), left, "The stock after the sale is another.")
+    story.saw(sells_when_calm=True)
 
 
 async def _meet_a_rival(story: Story, *, loaded: bool) -> None:
@@ -174,6 +179,8 @@ async def _forty_buyers(story: Story) -> None:
     left = await _stock(story)
     exact = answer["sold"] == STOCK - left
     story.saw(**{f"exact_on_{story.dialect}": exact})
+    if story.dialect == "postgresql":
+        story.saw(one_at_a_time=answer["at_once"] == 1)
     observed = f"{answer['sold']} sold, stock {left}" + (
         f"; errors {answer['errors']}" if answer["errors"] else ""
     )
