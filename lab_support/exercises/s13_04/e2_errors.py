@@ -10,14 +10,15 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lab_support.database import get_session
-from lab_support.exercises.attempt import Attempt
+from lab_support.database.faults import fault
+from lab_support.exercises.attempt import Attempt, OnPurposeError
 from lab_support.exercises.model import Exercise, Misconception
 from lab_support.exercises.over_http import in_words, send
-from lab_support.exercises.s13_04.faults import fault
 from lab_support.exercises.s13_04.ledger import books, new_rows, open_shop, writers
 from lab_support.exercises.s13_04.shop import Order, Product, User
 from lab_support.exercises.story import Answer, Story
 
+NEVER = 1_000_000
 BROKEN = {"PendingRollbackError", "InFailedSQLTransactionError"}
 TELLTALES = ("INSERT INTO", "SELECT ", "UPDATE ", "UNIQUE constraint", "no such table", "sqlalche.me")
 
@@ -74,10 +75,10 @@ def _app(attempt: Attempt) -> FastAPI:
 
 @errors.act
 async def post_order(
-    attempt: Attempt, body: dict[str, Any], after: int = 0, secret: str = ""
+    attempt: Attempt, body: dict[str, Any], after: int = NEVER, secret: str = ""
 ) -> dict[str, Any]:
     """Post an order; with an error of that text after so many statements, if asked for."""
-    with fault(attempt.engine, after, "error", secret):
+    with fault(attempt.engine, after_statement=after, error=OnPurposeError(secret)):
         return await send(attempt, _app(attempt), "POST", "/orders", body)
 
 

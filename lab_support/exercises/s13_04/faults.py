@@ -1,5 +1,8 @@
 """Faults put into the student's engine: an error, or the end of the process, after the k-th statement.
 
+Beside `database.faults`, which cuts the raw connection: here SQLAlchemy rolls the connection back, because a SQLite
+file stays locked by a connection that was closed while a cursor of it lives on in a traceback.
+
 Section:
     13.4, "A failure after every statement"
 """
