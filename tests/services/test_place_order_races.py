@@ -3,11 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
@@ -19,10 +21,10 @@ from lab_support.database import (
     unit_of_work,
     utc_now,
 )
-from lab_support.pools import Timeouts
+from lab_support.pools import PoolSettings, Timeouts
 from lab_support.services.store import ordering
 from lab_support.services.store.dtos import OrderDetail
-from lab_support.services.store.entities import Product
+from lab_support.services.store.entities import Product, User
 from lab_support.services.store.errors import (
     IdempotencyKeyReusedError,
     InsufficientPaymentError,
@@ -40,6 +42,11 @@ from tests.services.selling import (
     said,
     start_buying,
 )
+
+SERVERS = [  # SQLite has one writer at a time
+    pytest.param("postgresql", marks=pytest.mark.postgres),
+    pytest.param("mariadb", marks=pytest.mark.mariadb),
+]
 
 
 @pytest.fixture
@@ -181,13 +188,7 @@ async def test_answer_under_a_key_outlives_changes(engine: AsyncEngine, service:
     assert other.lines[0].product_name == "Renamed"
 
 
-@pytest.mark.parametrize(
-    "backend",
-    [
-        pytest.param("postgresql", marks=pytest.mark.postgres),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ],
-)
+@pytest.mark.parametrize("backend", SERVERS)
 async def test_price_of_the_moment_is_paid(
     engine: AsyncEngine, database_url: str, service: OrderService
 ) -> None:
@@ -213,6 +214,62 @@ async def test_price_of_the_moment_is_paid(
 
     assert placed.total == Decimal("50.00")
     assert (await assert_balanced(engine, before)).paid == Decimal("50.00")
+
+
+@pytest.mark.parametrize("backend", SERVERS)
+async def test_deadlock_with_another_program_is_survived(
+    engine: AsyncEngine, database_url: str, service: OrderService
+) -> None:
+    """Another program locks in the other sequence: a real deadlock; the order is placed once, whoever loses."""
+    await open_shop(engine, stock=[9])
+    before = await read_books(engine)
+    rival = build_engine(database_url)
+    try:
+        async with asyncio.timeout(LIMIT_S), rival.connect() as connection:
+            await connection.execute(update(User).values(user_name="renamed"))
+            order = asyncio.create_task(service.place_order(1, [(1, 1)]))
+            await stock_is_locked(engine)
+            with suppress(DBAPIError):  # the victim, if it is not the order
+                await connection.execute(update(Product).values(name="renamed"))
+            await connection.rollback()
+            placed = await order
+    finally:
+        await rival.dispose()
+
+    assert placed.total == Decimal("24.90")
+    assert (await assert_balanced(engine, before)).orders == 1
+    await assert_no_connection_is_out(engine)
+
+
+async def stock_is_locked(engine: AsyncEngine) -> None:
+    """Wait until the order has taken its piece, by asking for the row without waiting for it."""
+    ask = select(Product.id).with_for_update(nowait=True)
+    while True:
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(ask)
+        except DBAPIError:
+            return
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("backend", SERVERS[:1])
+async def test_orders_are_exact_where_everything_is_serializable(database_url: str) -> None:
+    """At SERIALIZABLE conflicts are errors: they are retried, whoever is still refused is told, and nothing is lost."""
+    engine = build_engine(database_url, pool=PoolSettings(size=4, max_overflow=0)).execution_options(
+        isolation_level="SERIALIZABLE"
+    )
+    await open_shop(engine, stock=[5], balances=["100.00"] * 12)
+    before = await read_books(engine)
+    service = OrderService(session_factory(engine))
+
+    placed, refused = await outcomes(*(service.place_order(user, [(1, 1)]) for user in range(1, 13)))
+
+    after = await assert_balanced(engine, before)
+    assert refused.keys() <= {ProductOutOfStockError, RetriesExhaustedError}
+    assert 1 <= len(placed) == after.orders <= 5
+    await assert_no_connection_is_out(engine)
+    await engine.dispose()
 
 
 @pytest.fixture
