@@ -3,6 +3,7 @@
 May import `database`, `pools` and `settings`.
 """
 
+from lab_support.messaging.consumer import Consumer
 from lab_support.messaging.envelope import MAX_EVENT_BYTES, Event, decode, encode
 from lab_support.messaging.errors import (
     BrokerUnavailableError,
@@ -14,18 +15,28 @@ from lab_support.messaging.errors import (
     UnreadableEventError,
 )
 from lab_support.messaging.event_types import EventTypes
+from lab_support.messaging.inbox import InboxMixin
+from lab_support.messaging.outbox import OutboxMixin, event_of, parked_events, retry_parked
+from lab_support.messaging.unit_of_work import unit_of_work
 
 __all__ = [
     "MAX_EVENT_BYTES",
     "BrokerUnavailableError",
+    "Consumer",
     "Event",
     "EventTooLargeError",
     "EventTypes",
+    "InboxMixin",
     "MalformedEventError",
     "MessagingError",
     "NewerVersionError",
+    "OutboxMixin",
     "UnknownEventTypeError",
     "UnreadableEventError",
     "decode",
     "encode",
+    "event_of",
+    "parked_events",
+    "retry_parked",
+    "unit_of_work",
 ]
