@@ -15,7 +15,7 @@ from benchmarks.ratios import Ratio, ratio
 from lab_support.database import build_engine, scratch_database
 from lab_support.exercises import Exercise, judge, load_all
 from lab_support.exercises.attempt import Attempt, engine_under
-from lab_support.exercises.channel import InProcessChannel
+from lab_support.exercises.channel import InProcessChannel, describe_error
 from lab_support.exercises.registry import STEMS
 from lab_support.exercises.rival import Meeting, interrupted
 from lab_support.exercises.story import Answer, Story
@@ -45,10 +45,14 @@ class _BareChannel(InProcessChannel):
     ) -> Answer:
         if fresh_process:
             return await super().call(act, inputs, fresh_process=True, meeting=meeting)
+        value, error = None, None
         with interrupted(self._attempt.engine, meeting):
-            value = await self._exercise.acts[act](self._attempt, **inputs)
+            try:
+                value = await self._exercise.acts[act](self._attempt, **inputs)
+            except Exception as raised:  # an answer too, where a story allows for it
+                error = describe_error(raised)
         checked_out = self._attempt.checked_out
-        return Answer(value, checked_out=checked_out)
+        return Answer(value, error, checked_out=checked_out)
 
 
 async def _scenarios_alone(exercise: Exercise, objects: Mapping[str, object]) -> None:
