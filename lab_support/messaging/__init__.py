@@ -3,7 +3,10 @@
 May import `database`, `pools` and `settings`.
 """
 
+from lab_support.messaging.bus import Bus, Handler, Message
 from lab_support.messaging.consumer import Consumer
+from lab_support.messaging.delivery_faults import DeliveryFaults
+from lab_support.messaging.embedded_bus import EmbeddedBus, Subscription
 from lab_support.messaging.envelope import MAX_EVENT_BYTES, Event, decode, encode
 from lab_support.messaging.errors import (
     BrokerUnavailableError,
@@ -22,15 +25,21 @@ from lab_support.messaging.unit_of_work import unit_of_work
 __all__ = [
     "MAX_EVENT_BYTES",
     "BrokerUnavailableError",
+    "Bus",
     "Consumer",
+    "DeliveryFaults",
+    "EmbeddedBus",
     "Event",
     "EventTooLargeError",
     "EventTypes",
+    "Handler",
     "InboxMixin",
     "MalformedEventError",
+    "Message",
     "MessagingError",
     "NewerVersionError",
     "OutboxMixin",
+    "Subscription",
     "UnknownEventTypeError",
     "UnreadableEventError",
     "decode",

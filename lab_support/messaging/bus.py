@@ -1,0 +1,38 @@
+"""What a bus is, whatever carries it.
+
+Section:
+    13.5, "Publishing"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lab_support.messaging.envelope import Event
+
+Handler = Callable[[Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event and the topic it is published under."""
+
+    topic: str
+    event: Event
+
+
+class Bus(Protocol):
+    """Carries events from a relay to consumers: at least once, and in order unless something went wrong."""
+
+    async def publish(self, batch: Sequence[Message]) -> None:
+        """Publish a batch in its order; on return the broker has confirmed all of it.
+
+        Raises:
+            BrokerUnavailableError: There was no confirmation; some of it may be published nevertheless.
+            Exception: A message of the batch was refused.
+        """
+
+    def subscribe(self, topic: str, group: str, handler: Handler) -> object:
+        """Have each event of a topic given to one handler of the group, again and again until it returns."""

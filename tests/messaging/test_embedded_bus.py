@@ -1,0 +1,261 @@
+"""The embedded bus: durable, in order when calm, replayable when not, acknowledged after the handler alone."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from messaging_tables import counted
+
+import lab_support
+from lab_support.messaging import (
+    BrokerUnavailableError,
+    DeliveryFaults,
+    EmbeddedBus,
+    Event,
+    EventTooLargeError,
+    Message,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bus.db"
+
+
+@pytest.fixture
+async def bus(path: Path) -> AsyncIterator[EmbeddedBus]:
+    async with EmbeddedBus(path, most_deliveries=3) as opened:
+        yield opened
+
+
+def messages(*numbers: int, topic: str = "order") -> list[Message]:
+    return [Message(topic, counted("7", n)) for n in numbers]
+
+
+class Collector:
+    """A handler that keeps the numbers it got."""
+
+    def __init__(self, *, raises_on: tuple[int, ...] = ()) -> None:
+        self.got: list[int] = []
+        self.raises_on = raises_on
+
+    async def __call__(self, event: Event) -> None:
+        number = int(str(event.payload["n"]))
+        self.got.append(number)
+        if number in self.raises_on:
+            raise LookupError(f"no product {number}")
+
+
+async def test_each_group_gets_everything_in_order(bus: EmbeddedBus) -> None:
+    """Two groups read the same log at their own pace; another topic is none of their business."""
+    first, second = Collector(), Collector()
+    early = bus.subscribe("order", "stock", first)
+    await bus.publish(messages(1, 2) + messages(9, topic="product"))
+    await early.drain()
+    await bus.publish(messages(3))
+    await bus.subscribe("order", "mail", second).drain()
+    await early.drain()
+
+    assert first.got == second.got == [1, 2, 3]
+
+
+async def test_offset_survives_the_process(path: Path) -> None:
+    """Opened again, the bus goes on after the last acknowledged message."""
+    got = Collector()
+    async with EmbeddedBus(path) as bus:
+        await bus.publish(messages(1, 2, 3))
+        await bus.subscribe("order", "stock", got).deliver_next()
+    async with EmbeddedBus(path) as bus:
+        await bus.subscribe("order", "stock", got).drain()
+
+    assert got.got == [1, 2, 3]
+
+
+async def test_cancelled_handler_is_not_acknowledged(path: Path) -> None:
+    """Stopped in the middle of a handler, the bus delivers the message again."""
+    inside, got = asyncio.Event(), Collector()
+
+    async def hangs(_event: Event) -> None:
+        inside.set()
+        await asyncio.Event().wait()
+
+    async with EmbeddedBus(path) as bus, asyncio.timeout(20):
+        bus.subscribe("order", "stock", hangs)
+        async with bus.running():
+            await bus.publish(messages(1))
+            await inside.wait()
+    async with EmbeddedBus(path) as bus:
+        await bus.subscribe("order", "stock", got).drain()
+    assert got.got == [1]
+
+
+async def test_failing_handler_gets_it_again_and_then_it_is_a_dead_letter(bus: EmbeddedBus) -> None:
+    """The message is tried three times before any later one, kept with its reason, and the others go on."""
+    got = Collector(raises_on=(2,))
+    subscription = bus.subscribe("order", "stock", got)
+    await bus.publish(messages(1, 2, 3))
+
+    assert await subscription.drain() == ["acknowledged", "failed", "failed", "dead", "acknowledged"]
+    assert got.got == [1, 2, 2, 2, 3]
+    [(position, body, reason)] = await bus.dead_letters("order", "stock")
+    assert (position, '"n":2' in body, reason) == (2, True, "LookupError: no product 2")
+    assert await bus.dead_letters("order", "mail") == []
+
+
+async def test_malformed_message_is_a_dead_letter(bus: EmbeddedBus, path: Path) -> None:
+    """What somebody else wrote into the log stops nobody."""
+    got = Collector()
+    await bus.publish(messages(1))
+    with sqlite3.connect(path) as raw:
+        raw.execute("INSERT INTO log VALUES ('order', 2, 'no event')")
+    raw.close()
+    await bus.publish(messages(3))
+
+    assert await bus.subscribe("order", "stock", got).drain() == ["acknowledged", "dead", "acknowledged"]
+    assert got.got == [1, 3]
+    assert "cannot be read" in (await bus.dead_letters("order", "stock"))[0][2]
+
+
+async def test_running_bus_delivers_what_is_published(bus: EmbeddedBus) -> None:
+    """Subscribers are woken by a publication in their process; a failure is retried after a pause."""
+    arrived: asyncio.Queue[int] = asyncio.Queue()
+    failed = False
+
+    async def fails_once(event: Event) -> None:
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise LookupError
+        arrived.put_nowait(int(str(event.payload["n"])))
+
+    bus.poll_s = 3600
+    bus.subscribe("order", "stock", fails_once)
+    async with bus.running(), asyncio.timeout(20):
+        await bus.publish(messages(1))
+        assert await arrived.get() == 1
+        await bus.publish(messages(2))
+        assert await arrived.get() == 2
+
+
+async def test_polling_finds_what_another_process_published(path: Path) -> None:
+    """Another object on the same file, as in another process, wakes nobody; the poll finds its messages."""
+    arrived = asyncio.Event()
+
+    async def notes(_event: Event) -> None:
+        arrived.set()
+
+    async with EmbeddedBus(path, poll_s=0.01) as reader, EmbeddedBus(path) as writer, asyncio.timeout(20):
+        reader.subscribe("order", "stock", notes)
+        async with reader.running():
+            await writer.publish(messages(1))
+            await arrived.wait()
+
+
+async def test_one_reader_at_a_time_reads_for_a_group(path: Path) -> None:
+    """The second waits until the first has gone, and goes on where it stopped."""
+    first, second = Collector(), Collector()
+    async with EmbeddedBus(path) as one, EmbeddedBus(path) as two:
+        await one.publish(messages(1, 2))
+        holder, waiter = one.subscribe("order", "stock", first), two.subscribe("order", "stock", second)
+        assert await holder.deliver_next() == "acknowledged"
+        assert await waiter.drain() == []
+        holder.release()
+        assert await waiter.drain() == ["acknowledged"]
+
+    assert (first.got, second.got) == ([1], [2])
+
+
+@pytest.mark.parametrize("moment", ["in the handler", "before the acknowledgement"])
+async def test_killed_reader_loses_nothing(path: Path, moment: str) -> None:
+    """SIGKILL before the acknowledgement: the message comes again, in another process, at once."""
+    got = Collector()
+    async with EmbeddedBus(path) as bus:
+        await bus.publish(messages(1, 2))
+        await killed("dying_reader.py", str(path), moment, says=moment)
+        await bus.subscribe("order", "stock", got).drain()
+
+    assert got.got == [1, 2]
+
+
+async def killed(script: str, *arguments: str, says: str) -> None:
+    """Run a script, and kill it when it says that the moment has come."""
+    here = {**os.environ, "PYTHONPATH": str(Path(lab_support.__file__).parents[1])}
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    victim = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=here)
+    try:
+        async with asyncio.timeout(30):
+            assert victim.stdout is not None
+            assert (await victim.stdout.readline()).decode().strip() == says
+    finally:
+        if victim.returncode is None:
+            victim.kill()
+        assert await victim.wait() == -signal.SIGKILL
+
+
+async def deliveries(path: Path, seed: int, **options: Any) -> list[int]:
+    got = Collector()
+    async with EmbeddedBus(path, faults=DeliveryFaults(seed=seed, **options)) as bus:
+        await bus.publish(messages(*range(1, 41)))
+        await bus.subscribe("order", "stock", got).drain()
+        await bus.subscribe("order", "stock2", Collector()).deliver_next()
+    return got.got
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_seed_replays_the_same_faults(tmp_path: Path, seed: int) -> None:
+    """All arrive, some more than once and out of order, and the same seed gives the same deliveries again."""
+    first = await deliveries(tmp_path / "one.db", seed)
+    again = await deliveries(tmp_path / "two.db", seed)
+    other = await deliveries(tmp_path / "three.db", seed + 1000)
+
+    assert first == again != other
+    assert set(first) == set(range(1, 41))
+    assert 1 < max(Counter(first).values()) <= 3
+    assert list(dict.fromkeys(first)) != sorted(set(first))
+
+
+async def test_faults_keep_their_limits(tmp_path: Path) -> None:
+    """Certain duplication delivers each three times; a delay is never longer than what was ordered."""
+    always = await deliveries(tmp_path / "one.db", 1, duplicates=1, delays=0)
+    assert set(Counter(always).values()) == {3}
+
+    delayed = await deliveries(tmp_path / "two.db", 1, duplicates=0, delays=1, longest_delay=4)
+    assert sorted(delayed) == list(range(1, 41))
+    assert max(abs(place - number) for place, number in enumerate(delayed, start=1)) <= 4
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"duplicates": 2}, {"delays": -1}, {"most_copies": 0}, {"longest_delay": 0}], ids=str
+)
+def test_impossible_faults_are_refused(nonsense: dict[str, Any]) -> None:
+    """A chance is from 0 to 1, a count from 1."""
+    with pytest.raises(ValueError, match="give numbers"):
+        DeliveryFaults(seed=1, **nonsense)
+
+
+async def test_batch_is_published_as_a_whole_or_not_at_all(bus: EmbeddedBus) -> None:
+    """One message too long, and none of the batch is in the log."""
+    bulk = Event(type="Bulk", aggregate_type="order", aggregate_id="7", payload={"text": "x" * 300_000})
+    with pytest.raises(EventTooLargeError):
+        await bus.publish([*messages(1), Message("order", bulk)])
+    await bus.publish([])
+
+    assert await bus.log.bodies("order") == []
+
+
+async def test_broken_file_is_an_unavailable_broker(tmp_path: Path) -> None:
+    """A bus that cannot write says so in one sentence, and the relay may try again."""
+    path = tmp_path / "bus.db"
+    async with EmbeddedBus(path) as bus:
+        with sqlite3.connect(path) as raw:
+            raw.execute("DROP TABLE log")
+        raw.close()
+        with pytest.raises(BrokerUnavailableError, match=r"no confirmation for 2 message"):
+            await bus.publish(messages(1, 2))
