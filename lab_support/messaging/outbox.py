@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text, Uuid, insert, select, update
+from sqlalchemy import JSON, BigInteger, Index, Integer, Row, String, Text, Uuid, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.schema import SchemaItem
@@ -93,7 +93,7 @@ async def write(
         await session.execute(insert(outbox).values(rows))  # one statement: their numbers follow each other
 
 
-def event_of(row: OutboxMixin) -> Event:
+def event_of(row: OutboxMixin | Row[Any]) -> Event:
     """Put a row's event together again.
 
     Raises:
