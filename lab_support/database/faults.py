@@ -181,6 +181,9 @@ def _cut(driver_connection: Any) -> None:
     if hasattr(driver_connection, "terminate"):  # asyncpg
         driver_connection.terminate()
         return
+    if type(driver_connection).__module__.startswith("aiosqlite"):
+        # SQLite lives in this process: a cursor that somebody still holds would keep the lock that a death gives up.
+        await_only(driver_connection.rollback())
     closing = (
         driver_connection.close()
     )  # aiomysql drops its socket; aiosqlite closes its files, in its thread
