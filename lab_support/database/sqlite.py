@@ -10,8 +10,10 @@ Section:
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -35,7 +37,26 @@ _STEPS_BETWEEN_LOOKS = 20_000  # virtual-machine steps, about a millisecond of w
 
 def connect_arguments(timeouts: Timeouts) -> dict[str, Any]:
     """Return the driver's arguments: its own transactions off, and a clean end when a file can't be opened."""
-    return {"isolation_level": None, "timeout": timeouts.lock_s, "async_creator_fn": _connect}
+    return {
+        "isolation_level": None,
+        "timeout": timeouts.lock_s,
+        "factory": _LetsGo,
+        "async_creator_fn": _connect,
+    }
+
+
+class _LetsGo(sqlite3.Connection):
+    """A connection whose lock ends when it is closed.
+
+    Python closes with `sqlite3_close_v2`, which waits for unfinished statements: one that was cancelled between its
+    execution and its rows would keep the database locked until somebody collects its cursor.
+    """
+
+    def close(self) -> None:
+        """Roll back, which ends unfinished statements too, and close."""
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
 
 
 async def _connect(*arguments: Any, **named: Any) -> aiosqlite.Connection:

@@ -312,3 +312,21 @@ async def is_writer(database: str | None) -> bool:
     finally:
         await rival.dispose()
     return False
+
+
+async def test_closed_connection_lets_go_of_its_lock(honest: AsyncEngine) -> None:
+    """A statement that was cancelled before its rows were fetched does not outlive its connection as a lock."""
+    async with honest.connect() as connection:
+        raw = await connection.get_raw_connection()
+        driver = raw.driver_connection
+        assert driver is not None
+        await driver.execute("BEGIN IMMEDIATE")
+        unfinished = await driver.execute("UPDATE counters SET value = 7 RETURNING id")
+        await driver.close()
+        await connection.invalidate()
+
+    async with honest.execution_options(**WRITES).begin() as connection:
+        await connection.execute(update(Counter).values(value=Counter.value + 1))
+    async with honest.connect() as connection:
+        assert await connection.scalar(select(Counter.value)) == 1
+    assert unfinished is not None
