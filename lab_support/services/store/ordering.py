@@ -94,7 +94,6 @@ async def _add(uow: UnitOfWork, order: Order, lines: Iterable[OrderLine]) -> Non
     await uow.flush()
     columns = {"product_id", "quantity", "unit_price"}
     items = [{"order_id": order.id, **line.model_dump(include=columns)} for line in lines]
-    # One statement, not `executemany`: an abandoned one would keep SQLite locked until its cursor is collected.
     await uow.session.execute(insert(OrderItem).values(items))
 
 
