@@ -160,8 +160,12 @@ class Relay:
             return turn
         try:
             await self._publish(claimed.rows)
-        except _UNAVAILABLE as error:
+        except (*_UNAVAILABLE, asyncio.CancelledError) as error:
             await self._change(lambda session: release(session, self._outbox, turn.claimed, claimed.until))
+            if isinstance(
+                error, asyncio.CancelledError
+            ):  # an orderly stop: others need not wait for the lease
+                raise
             raise _unavailable(error) from error
         except Exception:  # one of them is refused: which one, is found one by one
             await self._one_by_one(claimed, turn)

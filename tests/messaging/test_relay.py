@@ -70,18 +70,24 @@ class FakeBus:
         self.refuses: set[Published] = set()
         self.away = False
         self.dies: str | None = None
+        self.leaves_after_refusal = False
         self.slow = False
+        self.hangs: asyncio.Event | None = None
         self.confirmed: asyncio.Queue[Published] = asyncio.Queue()
 
     async def publish(self, batch: Sequence[Message]) -> None:
         if self.slow:
             for _ in range(3):
                 await asyncio.sleep(0)  # others get their turn
+        if self.hangs is not None:
+            self.hangs.set()
+            await asyncio.Event().wait()
         if self.away:
             raise ConnectionRefusedError("no broker at this address")
         self._die("before")
         found = [(one.event.aggregate_id, int(str(one.event.payload["n"]))) for one in batch]
         if guilty := self.refuses.intersection(found):
+            self.away = self.leaves_after_refusal
             raise ValueError(f"refused {sorted(guilty)}")
         self.got += found
         for one in found:
@@ -352,6 +358,47 @@ async def test_absent_broker_costs_no_attempt(sessions: Sessions, relay: Relay, 
     bus.away = False
     await relay.drain()
     assert set(bus.got) == ALL
+
+
+async def test_broker_that_leaves_after_a_refusal_costs_the_others_nothing(
+    sessions: Sessions, relay: Relay, bus: FakeBus
+) -> None:
+    """Away while the guilty row is looked for: no attempt is counted, and all rows are free again."""
+    await announce(sessions, *three_orders())
+    bus.refuses, bus.leaves_after_refusal = {("b", 1)}, True
+    with pytest.raises(BrokerUnavailableError):
+        await relay.turn()
+
+    assert {(row.status, row.attempts, row.claimed_until) for row in await rows(sessions)} == {
+        ("PENDING", 0, None)
+    }
+
+
+async def test_silent_broker_is_an_absent_one(sessions: Sessions, bus: FakeBus, clock: Clock) -> None:
+    """No confirmation within half of the lease: the rows are free again."""
+    await announce(sessions, counted("a", 1))
+    bus.hangs = asyncio.Event()
+    with pytest.raises(BrokerUnavailableError, match="TimeoutError"):
+        await relay_of(sessions, bus, clock, lease_s=0.02).turn()
+
+    assert [(row.status, row.attempts, row.claimed_until) for row in await rows(sessions)] == [
+        ("PENDING", 0, None)
+    ]
+
+
+async def test_stopped_relay_leaves_no_claim(sessions: Sessions, relay: Relay, bus: FakeBus) -> None:
+    """Cancelled while it publishes, it frees its rows: the next relay need not wait for the lease."""
+    await announce(sessions, counted("a", 1))
+    bus.hangs = asyncio.Event()
+    task = asyncio.create_task(relay.run())
+    async with asyncio.timeout(20):
+        await bus.hangs.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    assert task.cancelled()
+    bus.hangs = None
+    assert len((await relay.turn()).published) == 1
 
 
 async def test_running_relay_is_woken_by_a_commit(sessions: Sessions, bus: FakeBus, clock: Clock) -> None:
