@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, Table, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Row, Table, and_, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lab_support.messaging.outbox import OutboxMixin
@@ -109,15 +109,13 @@ def table_of(outbox: type[OutboxMixin]) -> Table:
 
 
 def _publishable(table: Table, now: datetime) -> Any:
-    earlier = table.alias("earlier")
-    holds_back = exists().where(
-        earlier.c.aggregateid == table.c.aggregateid,
-        earlier.c.aggregatetype == table.c.aggregatetype,
-        earlier.c.published_at.is_(None),
-        earlier.c.seq < table.c.seq,
-        or_(earlier.c.parked_at.is_not(None), earlier.c.claimed_until > now),
+    # Not correlated: it is run once, where a NOT EXISTS ran once per row on tables without statistics.
+    held_back = select(table.c.aggregatetype, table.c.aggregateid).where(
+        table.c.published_at.is_(None),
+        or_(table.c.parked_at.is_not(None), table.c.claimed_until > now),
     )
-    return select(table).where(_free(table, now), ~holds_back)
+    aggregate = tuple_(table.c.aggregatetype, table.c.aggregateid)
+    return select(table).where(_free(table, now), aggregate.not_in(held_back.correlate(None)))
 
 
 def _free(table: FromClause, now: datetime) -> ColumnElement[bool]:
