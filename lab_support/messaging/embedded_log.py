@@ -77,12 +77,14 @@ class Delivery:
         body: The event as it was published.
         handled: How often a handler has returned already.
         failures: How often one has raised.
+        is_first: Everything before it is done with.
     """
 
     position: int
     body: str
     handled: int
     failures: int
+    is_first: bool
 
 
 class EmbeddedLog:
@@ -126,7 +128,10 @@ class EmbeddedLog:
         """Return what a group is to get next; None when it has everything."""
         async with self._engine.begin() as connection:
             rows = await connection.execute(_open(topic, group).limit(faults.window if faults else 1))
-            waiting = [Delivery(row.position, row.body, row.handled, row.failures) for row in rows]
+            waiting = [
+                Delivery(row.position, row.body, row.handled, row.failures, is_first=place == 0)
+                for place, row in enumerate(rows)
+            ]
         if faults is None or not waiting:
             return waiting[0] if waiting else None
         return min(
@@ -168,6 +173,13 @@ async def _note(
     connection: AsyncConnection, topic: str, group: str, delivery: Delivery, *, failed: bool, done: bool
 ) -> None:
     key = {"topic": topic, "group": group}
+    if done and delivery.is_first:  # later ones that are done already are passed over by `_open`
+        await connection.execute(_upsert(offsets, {**key, "position": delivery.position}))
+        of_group = and_(deliveries.c.topic == topic, deliveries.c.group == group)
+        await connection.execute(
+            delete(deliveries).where(of_group, deliveries.c.position <= delivery.position)
+        )
+        return
     row = {
         **key,
         "position": delivery.position,
@@ -176,13 +188,6 @@ async def _note(
         "done": done,
     }
     await connection.execute(_upsert(deliveries, row))
-    if not done:
-        return
-    first_open = (await connection.execute(_open(topic, group).limit(1))).first()
-    reached = first_open.position - 1 if first_open else await _end(connection, topic)
-    await connection.execute(_upsert(offsets, {**key, "position": reached}))
-    of_group = and_(deliveries.c.topic == topic, deliveries.c.group == group)
-    await connection.execute(delete(deliveries).where(of_group, deliveries.c.position <= reached))
 
 
 def _open(topic: str, group: str) -> Any:
