@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from killing import killed
-from messaging_tables import counted
+from messaging_tables import PLACES, counted
 
+from lab_support.database import fault
 from lab_support.messaging import (
     BrokerUnavailableError,
     DeliveryFaults,
@@ -241,3 +242,28 @@ async def test_broken_file_is_an_unavailable_broker(tmp_path: Path) -> None:
         raw.close()
         with pytest.raises(BrokerUnavailableError, match=r"no confirmation for 2 message"):
             await bus.publish(messages(1, 2))
+
+
+async def test_death_at_every_statement_of_the_bus_loses_nothing(path: Path) -> None:
+    """Wherever a publication or an acknowledgement dies, a repeated batch and a new reader get everything."""
+    for tried, place in enumerate(PLACES, start=1):
+        topic, got = f"order{tried}", Collector()
+        async with EmbeddedBus(path) as bus:
+            subscription = bus.subscribe(topic, "stock", got)
+            with fault(bus.log._engine, how="die", **place) as injected:
+                await bus.publish(messages(1, 2, topic=topic))
+                await subscription.drain()
+            if len(await bus.log.bodies(topic)) < 2:
+                await bus.publish(messages(1, 2, topic=topic))
+        async with EmbeddedBus(path) as bus:
+            await bus.subscribe(topic, "stock", got).drain()
+            assert await bus.subscribe(topic, "stock", got).deliver_next() == "nothing"
+
+        assert list(dict.fromkeys(got.got)) == [1, 2]
+        assert len(got.got) <= 3
+        if not injected.reached:
+            assert place == {
+                "after_statement": 10
+            }  # two to publish, three per delivery, and the look that ends
+            return
+    pytest.fail("The last place was still reached.")
