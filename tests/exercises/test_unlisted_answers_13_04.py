@@ -507,7 +507,17 @@ def test_base_of_the_spoiled_retries_passes():
         {"kind": ZeroDivisionError},
         {"commit": False},
     ],
-    ids=["once", "four-times", "nine-times", "no-wait", "zero-wait", "tenths", "twenties", "other-error", "no-commit"],
+    ids=[
+        "once",
+        "four-times",
+        "nine-times",
+        "no-wait",
+        "zero-wait",
+        "tenths",
+        "twenties",
+        "other-error",
+        "no-commit",
+    ],
 )
 def test_other_slips_of_a_retry_have_no_cause(spoiled):
     """Too few runs, too many, no waits, waits that do not grow or are too long, no commit: no stored belief."""

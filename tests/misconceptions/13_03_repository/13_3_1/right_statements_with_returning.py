@@ -30,5 +30,7 @@ class ProductRepository:
         return changed.one_or_none()
 
     async def delete(self, product_id: int) -> bool:
-        gone = await self.session.scalar(delete(Product).where(Product.id == product_id).returning(Product.id))
+        gone = await self.session.scalar(
+            delete(Product).where(Product.id == product_id).returning(Product.id)
+        )
         return gone is not None

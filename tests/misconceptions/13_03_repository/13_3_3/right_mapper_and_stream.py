@@ -24,6 +24,8 @@ class CatalogueRepository(Repository):
     entity = Product
 
     async def in_category(self, category, lowest, highest):
-        query = select(Product).where(Product.category == category, ~(Product.price < lowest), ~(Product.price > highest))
+        query = select(Product).where(
+            Product.category == category, ~(Product.price < lowest), ~(Product.price > highest)
+        )
         stream = await self.session.stream_scalars(query.order_by(Product.price, Product.id))
         return [product async for product in stream]
