@@ -374,5 +374,10 @@ def test_saves_are_told_as_they_happen_and_survive_the_folders_loss(tmp_path: Pa
 
 def wait_for(ticks: queue.Queue[set[str]], wanted: set[str]) -> None:
     """Take ticks until the folder was seen to hold these files; fail after a minute of silence."""
-    while ticks.get(timeout=LIMIT_S) != wanted:
-        pass
+    seen: list[set[str]] = []
+    while wanted not in seen:
+        try:
+            seen.append(ticks.get(timeout=LIMIT_S))
+        except queue.Empty:
+            break
+    assert wanted in seen, f"waited for {wanted}, saw {seen}"

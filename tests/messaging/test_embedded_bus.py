@@ -144,16 +144,14 @@ async def test_running_bus_delivers_what_is_published(bus: EmbeddedBus) -> None:
 
 async def test_polling_finds_what_another_process_published(path: Path) -> None:
     """Another object on the same file, as in another process, wakes nobody; the poll finds its messages."""
-    arrived = asyncio.Event()
-
-    async def notes(_event: Event) -> None:
-        arrived.set()
+    arrived: asyncio.Queue[Event] = asyncio.Queue()
+    sent = messages(1)
 
     async with EmbeddedBus(path, poll_s=0.01) as reader, EmbeddedBus(path) as writer, asyncio.timeout(20):
-        reader.subscribe("order", "stock", notes)
+        reader.subscribe("order", "stock", arrived.put)
         async with reader.running():
-            await writer.publish(messages(1))
-            await arrived.wait()
+            await writer.publish(sent)
+            assert await arrived.get() == sent[0].event
 
 
 async def test_one_reader_at_a_time_reads_for_a_group(path: Path) -> None:
