@@ -3,7 +3,7 @@
 May import `database`, `pools` and `settings`.
 """
 
-from lab_support.messaging.bus import Bus, Handler, Message
+from lab_support.messaging.bus import Bus, Handler, Listener, Message
 from lab_support.messaging.consumer import Consumer
 from lab_support.messaging.delivery_faults import DeliveryFaults
 from lab_support.messaging.embedded_bus import EmbeddedBus, Subscription
@@ -35,6 +35,7 @@ __all__ = [
     "EventTypes",
     "Handler",
     "InboxMixin",
+    "Listener",
     "MalformedEventError",
     "Message",
     "MessagingError",

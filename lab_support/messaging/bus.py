@@ -7,8 +7,9 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from lab_support.messaging.envelope import Event
 
@@ -23,8 +24,30 @@ class Message:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What a service wants to hear: the events of one topic, as one group, by one handler."""
+
+    topic: str
+    group: str
+    handler: Handler
+
+
 class Bus(Protocol):
-    """Carries events from a relay to consumers: at least once, and in order unless something went wrong."""
+    """Carries events from a relay to consumers: at least once, and in order unless something went wrong.
+
+    It is open within `async with`; events are delivered within `running`.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Open it.
+
+        Raises:
+            BrokerUnavailableError: The broker cannot be reached, or lets nobody in.
+        """
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it; what was not acknowledged is delivered again."""
 
     async def publish(self, batch: Sequence[Message]) -> None:
         """Publish a batch in its order; on return the broker has confirmed all of it.
@@ -36,3 +59,6 @@ class Bus(Protocol):
 
     def subscribe(self, topic: str, group: str, handler: Handler) -> object:
         """Have each event of a topic given to one handler of the group, again and again until it returns."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Deliver to all subscriptions made so far, while the block runs."""
