@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -41,6 +42,27 @@ class Settings(BaseSettings):
         None, description="folder for the application's own files; default a temporary one"
     )
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the store's database")
+    orders_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the Orders service's database")
+    customers_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the Customers service's database"
+    )
+    payments_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the Payments service's database"
+    )
+    inventory_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the Inventory service's database"
+    )
+    bus_url: SecretStr | None = Field(
+        None, description="amqp://… (RabbitMQ) or nats://…; default the embedded bus, a file beside the data"
+    )
+    coordination: Literal["choreography", "orchestration"] = Field(
+        "choreography", description="how new orders are coordinated"
+    )
+    order_deadline_s: float = Field(
+        30.0, gt=0, description="an order that stays open longer fails, in seconds"
+    )
+    provider_seed: int = Field(13, description="decides what the simulated payment provider does")
+    demo_data: bool = Field(True, description="fill empty tables with a few customers, products and prices")
     postgres_url: SecretStr | None = Field(
         None, description="a PostgreSQL to judge on instead of the one in the box"
     )

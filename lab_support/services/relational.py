@@ -71,9 +71,10 @@ def data_folder(settings: Settings) -> Iterator[Path]:
 
 
 def database_url(name: str, settings: Settings, folder: Path) -> str | URL:
-    """Give the configured URL, or that of the service's own SQLite file in the folder."""
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
+    """Give the URL configured for this service, or that of its own SQLite file in the folder."""
+    given = settings.database_url if name == "store" else getattr(settings, f"{name}_url")
+    if given is not None:
+        return str(given.get_secret_value())
     return URL.create("sqlite+aiosqlite", database=str(folder / f"{name}.db"))
 
 
