@@ -3,7 +3,15 @@
 May import `pools` and `settings`.
 """
 
-from lab_support.database.base import Base, TimestampMixin, UtcDateTime, server_utc_now, utc_now
+from lab_support.database.base import (
+    NAMING_CONVENTION,
+    Base,
+    TableBase,
+    TimestampMixin,
+    UtcDateTime,
+    server_utc_now,
+    utc_now,
+)
 from lab_support.database.embedded_postgres import EmbeddedPostgres
 from lab_support.database.engines import build_engine, check_connection, create_tables
 from lab_support.database.faults import Fault, InjectedError, SimulatedDeath, fault
@@ -18,6 +26,7 @@ from lab_support.database.unit_of_work import UnitOfWork, unit_of_work
 from lab_support.database.urls import DatabaseUrlError, masked
 
 __all__ = [
+    "NAMING_CONVENTION",
     "WRITES",
     "Backend",
     "Base",
@@ -28,6 +37,7 @@ __all__ = [
     "InjectedError",
     "RetriesExhaustedError",
     "SimulatedDeath",
+    "TableBase",
     "TimestampMixin",
     "Trace",
     "TracedEvent",

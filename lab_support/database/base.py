@@ -89,10 +89,13 @@ def _mysql(*_: Any, **__: Any) -> str:
     return "(UTC_TIMESTAMP(6))"
 
 
-class Base(DeclarativeBase):
-    """The parent of every mapped class."""
+class TableBase:
+    """What every declarative base shares; a service of its own inherits it beside `DeclarativeBase`.
 
-    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    `class OrdersBase(TableBase, DeclarativeBase)` with metadata of its own has a registry of its own: two services may
+    both have a class called `Product`.
+    """
+
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime()}
 
     def __repr__(self) -> str:
@@ -101,6 +104,12 @@ class Base(DeclarativeBase):
         names = [str(column.key) for column in state.mapper.primary_key]
         shown = ", ".join(f"{name}={state.dict.get(name)!r}" for name in names)
         return f"<{type(self).__name__} {shown}>"
+
+
+class Base(TableBase, DeclarativeBase):
+    """The parent of every mapped class."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class TimestampMixin:
