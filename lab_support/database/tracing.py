@@ -83,7 +83,8 @@ class _Recorder:
         self._add(connection, "COMMIT", "COMMIT")
 
     def _on_rollback(self, connection: Connection) -> None:
-        self._add(connection, "ROLLBACK", "ROLLBACK")
+        if not connection.invalidated:  # a connection that was cut sends nothing
+            self._add(connection, "ROLLBACK", "ROLLBACK")
 
     def _before(
         self,

@@ -12,7 +12,15 @@ from sqlalchemy import bindparam, column, event, insert, literal, select, table,
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from lab_support.database import Backend, Trace, build_engine, trace_sql, writing_session
+from lab_support.database import (
+    Backend,
+    Trace,
+    build_engine,
+    fault,
+    trace_sql,
+    unit_of_work,
+    writing_session,
+)
 from lab_support.pools import Timeouts
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -307,3 +315,18 @@ async def test_concurrent_sessions_keep_their_stories_apart(engine: AsyncEngine,
         own = [traced.kind for traced in trace.events if traced.connection == number]
         assert own == ["BEGIN", "SQL", "SQL", "ROLLBACK"] * (len(own) // 4)
     assert len(trace.statements) == 20
+
+
+async def test_connection_that_was_cut_rolls_nothing_back(engine: AsyncEngine, sessions: Sessions) -> None:
+    """A death after a statement leaves no ROLLBACK in the trace, and no error of the trace's own."""
+    await one_counter(engine)
+    with trace_sql(engine) as trace, fault(engine, after_statement=2, how="die") as injected:
+        async with unit_of_work(sessions) as uow:
+            uow.session.add(Mark(counter_id=1))
+            await uow.commit()
+        async with unit_of_work(sessions) as uow:
+            uow.session.add(Mark(counter_id=1))
+            await uow.commit()
+
+    assert injected.surfaced
+    assert story(trace) == ["BEGIN", "SQL", "COMMIT", "BEGIN", "SQL"]
