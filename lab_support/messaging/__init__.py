@@ -3,10 +3,11 @@
 May import `database`, `pools` and `settings`.
 """
 
-from lab_support.messaging.bus import Bus, Handler, Listener, Message
+from lab_support.messaging.bus import Bus, DeadLetter, Handler, Listener, Message
 from lab_support.messaging.consumer import Consumer
 from lab_support.messaging.delivery_faults import DeliveryFaults
-from lab_support.messaging.embedded_bus import EmbeddedBus, Subscription
+from lab_support.messaging.embedded_bus import EmbeddedBus
+from lab_support.messaging.embedded_subscription import Subscription
 from lab_support.messaging.envelope import MAX_EVENT_BYTES, Event, decode, encode
 from lab_support.messaging.errors import (
     BrokerUnavailableError,
@@ -28,6 +29,7 @@ __all__ = [
     "BrokerUnavailableError",
     "Bus",
     "Consumer",
+    "DeadLetter",
     "DeliveryFaults",
     "EmbeddedBus",
     "Event",

@@ -33,6 +33,16 @@ class Listener:
     handler: Handler
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that a group gave up: its handler raised too often, or nobody could read it."""
+
+    topic: str
+    group: str
+    body: str
+    reason: str
+
+
 class Bus(Protocol):
     """Carries events from a relay to consumers: at least once, and in order unless something went wrong.
 
@@ -62,3 +72,9 @@ class Bus(Protocol):
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Deliver to all subscriptions made so far, while the block runs."""
+
+    async def dead_letters(self, topic: str, group: str) -> list[DeadLetter]:
+        """List what a group gave up, oldest first."""
+
+    async def retry_dead_letters(self, topic: str, group: str) -> int:
+        """Have a group's dead letters delivered to it again, and return how many they are."""

@@ -7,84 +7,31 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     URL,
-    Boolean,
-    Column,
-    Integer,
-    MetaData,
-    String,
+    Insert,
+    Select,
     Table,
-    Text,
     and_,
     delete,
+    exists,
     func,
     insert,
+    literal,
     select,
+    union_all,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from lab_support.database import WRITES, build_engine, create_tables
+from lab_support.messaging.bus import DeadLetter
 from lab_support.messaging.delivery_faults import DeliveryFaults
-
-_METADATA = MetaData()
-log = Table(
-    "log",
-    _METADATA,
-    Column("topic", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("body", Text, nullable=False),
-)
-offsets = Table(
-    "offsets",
-    _METADATA,
-    Column("topic", String, primary_key=True),
-    Column("group", String, primary_key=True),
-    Column("position", Integer, nullable=False),  # everything up to here is done with
-)
-deliveries = Table(
-    "deliveries",
-    _METADATA,
-    Column("topic", String, primary_key=True),
-    Column("group", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("handled", Integer, nullable=False),
-    Column("failures", Integer, nullable=False),
-    Column("done", Boolean, nullable=False),
-)
-dead_letters = Table(
-    "dead_letters",
-    _METADATA,
-    Column("topic", String, primary_key=True),
-    Column("group", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("body", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message on its way to one group.
-
-    Attributes:
-        position: In the topic's log, from 1.
-        body: The event as it was published.
-        handled: How often a handler has returned already.
-        failures: How often one has raised.
-        is_first: Everything before it is done with.
-    """
-
-    position: int
-    body: str
-    handled: int
-    failures: int
-    is_first: bool
+from lab_support.messaging.embedded_batch import Batch, Delivery
+from lab_support.messaging.embedded_tables import METADATA, dead_letters, deliveries, log, offsets, retries
 
 
 class EmbeddedLog:
@@ -92,13 +39,12 @@ class EmbeddedLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine: AsyncEngine = build_engine(
-            URL.create("sqlite+aiosqlite", database=str(path))
-        ).execution_options(**WRITES)
+        self._engine: AsyncEngine = build_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+        self._writer = self._engine.execution_options(**WRITES)
 
     async def create(self) -> None:
         """Make the tables that are missing."""
-        await create_tables(self._engine, _METADATA)
+        await create_tables(self._writer, METADATA)
 
     async def close(self) -> None:
         """Close the file."""
@@ -106,7 +52,7 @@ class EmbeddedLog:
 
     async def append(self, batch: Sequence[tuple[str, str]]) -> None:
         """Append bodies to their topics, all or none."""
-        async with self._engine.begin() as connection:
+        async with self._writer.begin() as connection:
             ends: dict[str, int] = {}
             rows = []
             for topic, body in batch:
@@ -116,102 +62,113 @@ class EmbeddedLog:
                 rows.append({"topic": topic, "position": ends[topic], "body": body})
             await connection.execute(insert(log), rows)
 
+    async def register(self, topic: str, group: str) -> None:
+        """Make a group known, at the beginning of the log, so that nothing is purged before it has read it."""
+        row = {"topic": topic, "group": group, "position": 0}
+        async with self._writer.begin() as connection:
+            await connection.execute(upsert(offsets).values(row).on_conflict_do_nothing())
+
     async def bodies(self, topic: str) -> list[str]:
-        """Return everything that was ever published under a topic, in order."""
+        """Return everything under a topic that was not purged, in order."""
         async with self._engine.begin() as connection:
             found = await connection.scalars(
                 select(log.c.body).where(log.c.topic == topic).order_by(log.c.position)
             )
             return list(found)
 
-    async def next(self, topic: str, group: str, faults: DeliveryFaults | None) -> Delivery | None:
-        """Return what a group is to get next; None when it has everything."""
+    async def next(self, topic: str, group: str, faults: DeliveryFaults | None, limit: int) -> Batch:
+        """Read what a group is to get next, for at most so many deliveries."""
+        window = limit + faults.window - 1 if faults else limit
         async with self._engine.begin() as connection:
-            rows = await connection.execute(_open(topic, group).limit(faults.window if faults else 1))
-            waiting = [
-                Delivery(row.position, row.body, row.handled, row.failures, is_first=place == 0)
-                for place, row in enumerate(rows)
-            ]
-        if faults is None or not waiting:
-            return waiting[0] if waiting else None
-        return min(
-            waiting, key=lambda one: (faults.due(topic, group, one.position, one.handled), one.position)
-        )
+            rows = [Delivery(*row) for row in await connection.execute(open_deliveries(topic, group, window))]
+        return Batch(topic, group, rows, faults, limit)
 
-    async def note(
-        self, topic: str, group: str, delivery: Delivery, *, failed: bool = False, done: bool = False
-    ) -> None:
-        """Note how a delivery ended, and move the offset over all that is done with."""
-        async with self._engine.begin() as connection:
-            await _note(connection, topic, group, delivery, failed=failed, done=done)
+    async def settle(self, batch: Batch) -> None:
+        """Keep what became of a batch, and move the offset over all that is done with."""
+        if not batch.touched:
+            return
+        key = {"topic": batch.topic, "group": batch.group}
+        async with self._writer.begin() as connection:
+            await self._settle(connection, batch, key)
 
-    async def bury(self, topic: str, group: str, delivery: Delivery, reason: str) -> None:
-        """Put a message among the group's dead letters; later ones go on."""
-        letter = {
-            "topic": topic,
-            "group": group,
-            "position": delivery.position,
-            "body": delivery.body,
-            "reason": reason,
-        }
-        async with self._engine.begin() as connection:
-            await connection.execute(upsert(dead_letters).values(letter).on_conflict_do_nothing())
-            await _note(connection, topic, group, delivery, failed=True, done=True)
-
-    async def dead(self, topic: str, group: str) -> list[tuple[int, str, str]]:
-        """List a group's dead letters: position, body, reason."""
-        of_group = and_(dead_letters.c.topic == topic, dead_letters.c.group == group)
-        columns = (dead_letters.c.position, dead_letters.c.body, dead_letters.c.reason)
+    async def dead(self, topic: str | None, group: str | None) -> list[DeadLetter]:
+        """List dead letters, oldest first; None means every topic, every group."""
+        columns = (dead_letters.c.topic, dead_letters.c.group, dead_letters.c.body, dead_letters.c.reason)
         async with self._engine.begin() as connection:
             rows = await connection.execute(
-                select(*columns).where(of_group).order_by(dead_letters.c.position)
+                select(*columns)
+                .where(*_named(dead_letters, topic, group))
+                .order_by(*dead_letters.primary_key)
             )
-            return [(row.position, row.body, row.reason) for row in rows]
+            return [DeadLetter(*row) for row in rows]
 
-
-async def _note(
-    connection: AsyncConnection, topic: str, group: str, delivery: Delivery, *, failed: bool, done: bool
-) -> None:
-    key = {"topic": topic, "group": group}
-    if done and delivery.is_first:  # later ones that are done already are passed over by `_open`
-        await connection.execute(_upsert(offsets, {**key, "position": delivery.position}))
-        of_group = and_(deliveries.c.topic == topic, deliveries.c.group == group)
-        await connection.execute(
-            delete(deliveries).where(of_group, deliveries.c.position <= delivery.position)
+    async def retry(self, topic: str, group: str) -> int:
+        """Have a group's dead letters delivered again, with all their attempts; return how many they are."""
+        of_group = _named(dead_letters, topic, group)
+        names = ["topic", "group", "position", "body"]
+        moved = select(*[dead_letters.c[name] for name in names]).where(*of_group)
+        again = upsert(deliveries).from_select(
+            ["topic", "group", "position", "handled", "failures", "done"],
+            select(
+                *[dead_letters.c[name] for name in names[:3]], literal(0), literal(0), literal(True)
+            ).where(*of_group),
         )
-        return
-    row = {
-        **key,
-        "position": delivery.position,
-        "handled": delivery.handled + (not failed),
-        "failures": delivery.failures + failed,
-        "done": done,
-    }
-    await connection.execute(_upsert(deliveries, row))
+        async with self._writer.begin() as connection:
+            await connection.execute(again.on_conflict_do_update(set_={"handled": 0, "failures": 0}))
+            await connection.execute(insert(retries).from_select(names, moved))
+            result = await connection.execute(delete(dead_letters).where(*of_group))
+            return int(result.rowcount)
+
+    async def _settle(self, connection: AsyncConnection, batch: Batch, key: dict[str, Any]) -> None:
+        passed, of_batch = batch.passed, (batch.topic, batch.group)
+        letters = [_letter(one, key) for one in batch.touched if one.reason is not None]
+        if letters:
+            await connection.execute(upsert(dead_letters).on_conflict_do_nothing(), letters)
+        ended = [one.position for one in batch.touched if one.retried and one.done]
+        if ended:
+            await connection.execute(
+                delete(retries).where(*_named(retries, *of_batch), retries.c.position.in_(ended))
+            )
+        if passed is not None:
+            await connection.execute(_upsert(offsets), {**key, "position": passed})
+        notes = [_note(one, key) for one in batch.touched if one.retried or one.position > (passed or 0)]
+        if notes:
+            await connection.execute(_upsert(deliveries), notes)
+        if passed is not None or ended:
+            await connection.execute(_forget_passed(*of_batch))
 
 
-def _open(topic: str, group: str) -> Any:
-    """Select what a group has not done with, oldest first."""
-    offset = (
-        select(offsets.c.position).where(offsets.c.topic == topic, offsets.c.group == group).scalar_subquery()
+def open_deliveries(topic: str, group: str, limit: int) -> Select[Any]:
+    """Select what a group has not done with, oldest first: dead letters to be tried again, and the log's rows."""
+    own = and_(deliveries.c.topic == topic, deliveries.c.group == group)
+    notes = [func.coalesce(deliveries.c[name], 0).label(name) for name in ("handled", "failures")]
+    again = (
+        select(retries.c.position, retries.c.body, *notes, literal(True).label("retried"))
+        .select_from(retries.outerjoin(deliveries, and_(own, deliveries.c.position == retries.c.position)))
+        .where(*_named(retries, topic, group))
     )
-    own = and_(
-        deliveries.c.topic == log.c.topic,
-        deliveries.c.position == log.c.position,
-        deliveries.c.group == group,
-    )
-    return (
-        select(
-            log.c.position,
-            log.c.body,
-            func.coalesce(deliveries.c.handled, 0).label("handled"),
-            func.coalesce(deliveries.c.failures, 0).label("failures"),
-        )
-        .select_from(log.outerjoin(deliveries, own))
-        .where(log.c.topic == topic, log.c.position > func.coalesce(offset, 0))
+    fresh = (
+        select(log.c.position, log.c.body, *notes, literal(False).label("retried"))
+        .select_from(log.outerjoin(deliveries, and_(own, deliveries.c.position == log.c.position)))
+        .where(log.c.topic == topic, log.c.position > func.coalesce(_offset(topic, group), 0))
         .where(func.coalesce(deliveries.c.done, False).is_(False))
         .order_by(log.c.position)
+        .limit(limit)
+        .subquery()
     )
+    both = union_all(again, select(fresh)).subquery()
+    return select(both).order_by(both.c.position).limit(limit)
+
+
+def _forget_passed(topic: str, group: str) -> Any:
+    waits = exists().where(*_named(retries, topic, group), retries.c.position == deliveries.c.position)
+    return delete(deliveries).where(
+        *_named(deliveries, topic, group), deliveries.c.position <= _offset(topic, group), ~waits
+    )
+
+
+def _offset(topic: str, group: str) -> Any:
+    return select(offsets.c.position).where(*_named(offsets, topic, group)).scalar_subquery()
 
 
 async def _end(connection: AsyncConnection, topic: str) -> int:
@@ -219,8 +176,22 @@ async def _end(connection: AsyncConnection, topic: str) -> int:
     return int(end or 0)
 
 
-def _upsert(table: Table, row: dict[str, Any]) -> Any:
-    changes = {name: value for name, value in row.items() if not table.c[name].primary_key}
-    return (
-        upsert(table).values(row).on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
-    )
+def _named(table: Table, topic: str | None, group: str | None) -> list[Any]:
+    named = {"topic": topic, "group": group}
+    return [table.c[name] == value for name, value in named.items() if value is not None]
+
+
+def _letter(one: Delivery, key: dict[str, Any]) -> dict[str, Any]:
+    return {**key, "position": one.position, "body": one.body, "reason": one.reason}
+
+
+def _note(one: Delivery, key: dict[str, Any]) -> dict[str, Any]:
+    done = one.done or one.retried  # the log's own copy of a dead letter is done with
+    counts = {"handled": one.handled, "failures": one.failures}
+    return {**key, "position": one.position, **counts, "done": done}
+
+
+def _upsert(table: Table) -> Insert:
+    statement = upsert(table)
+    changes = {one.name: statement.excluded[one.name] for one in table.c if not one.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)

@@ -18,7 +18,7 @@ async def main(path: str, moment: str) -> None:
 
     async with EmbeddedBus(Path(path)) as bus:
         if moment == "before the acknowledgement":
-            bus.log.note = stop  # type: ignore[method-assign]
+            bus.log.settle = stop  # type: ignore[method-assign]
         await bus.subscribe("order", "stock", handle).drain()
 
 

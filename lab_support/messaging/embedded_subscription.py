@@ -1,0 +1,131 @@
+"""One group's reader of one topic of the embedded bus.
+
+Section:
+    13.5, "Publishing"
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Literal
+
+from lab_support.messaging.bus import Handler
+from lab_support.messaging.embedded_batch import Batch, Delivery
+from lab_support.messaging.envelope import decode
+from lab_support.messaging.errors import MessagingError
+from lab_support.messaging.group_lock import GroupLock
+
+if TYPE_CHECKING:
+    from lab_support.messaging.embedded_bus import EmbeddedBus
+
+Outcome = Literal["nothing", "acknowledged", "failed", "dead"]
+_log = logging.getLogger(__name__)
+
+
+class Subscription:
+    """One group's reader of one topic. One process at a time reads for a group; another takes over when it dies.
+
+    Messages are read in batches and handled one after the other. Those whose handler has returned are acknowledged
+    together, at the end of the batch or at once when it is interrupted; a crash before that delivers them again.
+    One whose handler raises is delivered again, before any later message, and ends among the dead letters after
+    `most_deliveries`.
+    """
+
+    def __init__(self, bus: EmbeddedBus, topic: str, group: str, handler: Handler) -> None:
+        self.topic, self.group = topic, group
+        self._bus, self._handler = bus, handler
+        self._lock = GroupLock(bus.log.path, topic, group)
+        self._is_known = False
+        self._one_at_a_time = asyncio.Lock()
+        self.woken = asyncio.Event()
+
+    async def deliver_next(self) -> Outcome:
+        """Make one delivery by hand, without waiting for one.
+
+        Returns:
+            "nothing" when there is none, or when another process reads for this group.
+        """
+        outcomes = await self.deliver(limit=1)
+        return outcomes[0] if outcomes else "nothing"
+
+    async def deliver(self, *, limit: int) -> list[Outcome]:
+        """Make at most so many deliveries, without waiting for any, and return how each ended.
+
+        A failure is the last of them: whoever calls may want to pause.
+        """
+        async with self._one_at_a_time:
+            if not self._lock.acquire():
+                return []
+            if not self._is_known:
+                await self._bus.log.register(self.topic, self.group)
+                self._is_known = True
+            return await self._deliver(
+                await self._bus.log.next(self.topic, self.group, self._bus.faults, limit)
+            )
+
+    async def drain(self) -> list[Outcome]:
+        """Deliver until there is nothing left, without pauses, and return how each delivery ended."""
+        outcomes: list[Outcome] = []
+        while some := await self.deliver(limit=self._bus.batch):
+            outcomes += some
+        return outcomes
+
+    async def run(self) -> None:
+        """Deliver until cancelled, pausing longer after each failure in a row."""
+        failures = 0
+        while True:
+            self.woken.clear()
+            try:
+                outcomes = await self.deliver(limit=self._bus.batch)
+            except Exception:
+                _log.exception("The bus could not deliver %s to %s", self.topic, self.group)
+                outcomes = ["failed"]
+            if outcomes and outcomes[-1] == "failed":
+                failures = failures + 1 if len(outcomes) == 1 else 1
+                await self._bus.pause(failures)
+                continue
+            failures = 0
+            if not outcomes:
+                await self._wait()
+
+    def release(self) -> None:
+        """Let another process read for this group."""
+        self._lock.release()
+
+    async def _deliver(self, batch: Batch) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        try:
+            while (delivery := batch.next()) is not None:
+                outcomes.append(await self._hand_over(batch, delivery))
+                if outcomes[-1] == "failed":
+                    break
+        except asyncio.CancelledError:  # an orderly stop: what was handled need not come again
+            await self._bus.log.settle(batch)
+            raise
+        await self._bus.log.settle(batch)
+        return outcomes
+
+    async def _hand_over(self, batch: Batch, delivery: Delivery) -> Outcome:
+        try:
+            event = decode(delivery.body.encode())
+        except MessagingError as why:
+            batch.buried(delivery, str(why))
+            return "dead"
+        try:
+            await self._handler(event)
+        except Exception as error:
+            _log.warning("%s failed on %s %d", self.group, self.topic, delivery.position, exc_info=error)
+            if delivery.failures + 1 < self._bus.most_deliveries:
+                batch.failed(delivery)
+                return "failed"
+            batch.buried(delivery, f"{type(error).__name__}: {error}")
+            return "dead"
+        batch.handled(delivery)
+        return "acknowledged"
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self.woken.wait(), self._bus.poll_s)
+        except TimeoutError:
+            return  # another process may have published, or ended
