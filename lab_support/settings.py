@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     coordination: Literal["choreography", "orchestration"] = Field(
         "choreography", description="how new orders are coordinated"
     )
+    relay: bool = Field(True, description="whether the application publishes; else run `lab relay`")
     order_deadline_s: float = Field(
         30.0, gt=0, description="an order that stays open longer fails, in seconds"
     )

@@ -70,9 +70,13 @@ class Participant:
             bus.subscribe(one.topic, one.group, one.handler)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run relay and workers, each in a task of its own, while the block runs."""
-        tasks = [asyncio.create_task(self.relay.run(), name=f"relay of {self.name}")]
+    async def running(self, *, relaying: bool = True) -> AsyncIterator[None]:
+        """Run relay and workers, each in a task of its own, while the block runs.
+
+        Args:
+            relaying: Whether the relay runs here; else `lab relay` has to, in a process of its own.
+        """
+        tasks = [asyncio.create_task(self.relay.run(), name=f"relay of {self.name}")] if relaying else []
         tasks += [asyncio.create_task(one.run(), name=f"{one!r} of {self.name}") for one in self.workers]
         try:
             yield

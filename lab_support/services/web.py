@@ -27,9 +27,21 @@ _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 
 
-def new_app(title: str, lifespan: Lifespan[FastAPI]) -> FastAPI:
-    """Build an application whose every error, its framework's included, is a problem document."""
-    app = FastAPI(title=title, lifespan=lifespan)
+def new_app(title: str, lifespan: Lifespan[FastAPI], *, documented_at: str = "") -> FastAPI:
+    """Build an application whose every error, its framework's included, is a problem document.
+
+    Args:
+        title: Its name in the documentation.
+        lifespan: What it opens and closes.
+        documented_at: The path above its `/docs`, `/redoc` and `/openapi.json`.
+    """
+    app = FastAPI(
+        title=title,
+        lifespan=lifespan,
+        openapi_url=f"{documented_at}/openapi.json",
+        docs_url=f"{documented_at}/docs",
+        redoc_url=f"{documented_at}/redoc",
+    )
     app.add_middleware(BodyLimit)
     install_infrastructure_errors(app, also=[RetriesExhaustedError])
     install_http_errors(app)
