@@ -6,9 +6,10 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -16,7 +17,7 @@ from lab_support.database import UnitOfWork, retry_transaction
 from lab_support.messaging.envelope import Event
 from lab_support.messaging.errors import UnreadableEventError
 from lab_support.messaging.event_types import EventTypes
-from lab_support.messaging.inbox import InboxMixin, park, receive
+from lab_support.messaging.inbox import InboxMixin, park, parked, receive, take_for_retry
 from lab_support.messaging.outbox import OutboxMixin, TopicOf, topic_of
 from lab_support.messaging.unit_of_work import unit_of_work
 
@@ -37,6 +38,9 @@ class Consumer:
         outbox: The service's outbox.
         types: The events it understands.
         effect: Gets the open unit of work, the event and its typed payload; it does not commit.
+        only: The event types it uses; others are acknowledged without a row. None uses all, so that a type
+            nobody registered is parked.
+        topic_of: Gives the topic of what it announces.
         wake: Called after a commit that stored events, such as `Relay.wake`.
 
     Section:
@@ -49,6 +53,7 @@ class Consumer:
     outbox: type[OutboxMixin]
     types: EventTypes
     effect: Effect
+    only: Collection[str] | None = None
     topic_of: TopicOf = topic_of
     wake: Callable[[], None] | None = None
 
@@ -59,16 +64,49 @@ class Consumer:
             RetriesExhaustedError: Others were in the way at each attempt.
             Exception: Whatever the effect raised.
         """
-        await retry_transaction(lambda: self._deal_with(event))
+        if self.only is None or event.type in self.only:
+            await retry_transaction(lambda: self._deal_with(event))
+
+    async def retry_parked(self, ids: Collection[UUID] | None = None, *, limit: int = 100) -> int:
+        """Give parked events their effect, oldest first; return how many could be understood this time.
+
+        Each is taken out of its place, and has its effect, in one transaction. What is still not understood stays
+        parked, with the reason of this time.
+
+        Args:
+            ids: Which events; None means all that this consumer has parked.
+            limit: The most events.
+
+        Raises:
+            Exception: Whatever an effect raised; that event and those after it stay parked.
+        """
+        async with self.sessions() as session:
+            rows = await parked(session, self.inbox, consumer=self.name, ids=ids, limit=limit)
+        understood = 0
+        for event_id in [row.event_id for row in rows]:
+            understood += await retry_transaction(lambda one=event_id: self._retry(one))  # type: ignore[misc]
+        return understood
 
     async def _deal_with(self, event: Event) -> None:
         async with unit_of_work(self.sessions, self.outbox, topic_of=self.topic_of, wake=self.wake) as uow:
-            if not await receive(uow.session, self.inbox, self.name, event):
-                return
-            try:
-                payload = self.types.payload_of(event)
-            except UnreadableEventError as why:
-                await park(uow.session, self.inbox, self.name, event, why)
-            else:
-                await self.effect(uow, event, payload)
+            if await receive(uow.session, self.inbox, self.name, event):
+                await self._have_effect(uow, event)
+                await uow.commit()
+
+    async def _retry(self, event_id: UUID) -> bool:
+        async with unit_of_work(self.sessions, self.outbox, topic_of=self.topic_of, wake=self.wake) as uow:
+            event = await take_for_retry(uow.session, self.inbox, self.name, event_id)
+            if event is None:
+                return False  # somebody else was quicker
+            understood = await self._have_effect(uow, event)
             await uow.commit()
+        return understood
+
+    async def _have_effect(self, uow: UnitOfWork, event: Event) -> bool:
+        try:
+            payload = self.types.payload_of(event)
+        except UnreadableEventError as why:
+            await park(uow.session, self.inbox, self.name, event, why)
+            return False
+        await self.effect(uow, event, payload)
+        return True

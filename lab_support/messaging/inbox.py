@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Insert, String, Text, Uuid, and_, delete, insert, select, update
+from sqlalchemy import JSON, ColumnElement, Insert, String, Text, Uuid, and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
@@ -75,25 +75,37 @@ async def park(
     )
 
 
-async def parked(session: AsyncSession, inbox: type[InboxMixin], *, limit: int = 100) -> list[InboxMixin]:
-    """List the events that were not understood, oldest first."""
-    oldest_first = select(inbox).where(inbox.parked_at.is_not(None)).order_by(inbox.received_at).limit(limit)
+async def parked(
+    session: AsyncSession,
+    inbox: type[InboxMixin],
+    *,
+    consumer: str | None = None,
+    ids: Collection[UUID] | None = None,
+    limit: int = 100,
+) -> list[InboxMixin]:
+    """List the events that were not understood, oldest first; of one consumer, or of all."""
+    wanted: list[ColumnElement[bool]] = [inbox.parked_at.is_not(None)]
+    if consumer is not None:
+        wanted.append(inbox.consumer == consumer)
+    if ids is not None:
+        wanted.append(inbox.event_id.in_(ids))
+    oldest_first = select(inbox).where(*wanted).order_by(inbox.received_at).limit(limit)
     return list(await session.scalars(oldest_first))
 
 
-async def take_parked(
-    session: AsyncSession, inbox: type[InboxMixin], consumer: str, ids: Collection[UUID]
-) -> list[Event]:
-    """Take parked events out of the inbox, as if they had never come, for another try; the caller commits."""
-    mine = and_(inbox.consumer == consumer, inbox.event_id.in_(ids), inbox.parked_at.is_not(None))
-    rows = list(
-        await session.scalars(select(inbox).where(mine).order_by(inbox.received_at).with_for_update())
-    )
-    events = [Event.model_validate(row.event) for row in rows]
-    for row in rows:
-        await session.delete(row)
-    await session.flush()
-    return events
+async def take_for_retry(
+    session: AsyncSession, inbox: type[InboxMixin], consumer: str, event_id: UUID
+) -> Event | None:
+    """Note a parked event as received and not parked, and return it; None when it is not parked any more.
+
+    The caller commits, together with the effect.
+    """
+    mine = and_(inbox.consumer == consumer, inbox.event_id == event_id, inbox.parked_at.is_not(None))
+    document = await session.scalar(select(inbox.event).where(mine).with_for_update())
+    if document is None:
+        return None
+    await session.execute(update(inbox).where(mine).values(parked_at=None, last_error=None, event=None))
+    return Event.model_validate(document)
 
 
 async def purge(session: AsyncSession, inbox: type[InboxMixin], *, older_than: timedelta) -> int:

@@ -20,7 +20,7 @@ from messaging_tables import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lab_support.database import UnitOfWork, fault
+from lab_support.database import UnitOfWork, fault, trace_sql
 from lab_support.messaging import Consumer, Event, EventTypes, inbox
 
 
@@ -138,15 +138,63 @@ async def test_unreadable_event_is_parked_and_can_be_retried(sessions: Sessions)
     assert await found(sessions) == (0, 0, 3)
     async with sessions() as session:
         reasons = [row.last_error or "" for row in await inbox.parked(session, InboxMessage)]
-        again = await inbox.take_parked(session, InboxMessage, "stock", [newer.event_id])
-        await session.commit()
     assert ["version 2" in reasons[0], "'Weighed'" in reasons[1], "n: Input" in reasons[2]] == [True] * 3
-    assert again == [newer]
 
     types = EventTypes()
     types.register(Counted, version=2)
-    await consumer(sessions, types=types)(newer)
+    better = consumer(sessions, types=types)
+    assert await better.retry_parked([newer.event_id]) == 1
+    await better(newer)
     assert await found(sessions) == (1, 1, 3)
+    assert await better.retry_parked() == 0
+    async with sessions() as session:
+        still = await inbox.parked(session, InboxMessage, consumer="stock")
+    assert [row.type for row in still] == ["Weighed", "Counted"]
+
+
+async def test_crash_of_a_retry_keeps_the_parked_event(engine: AsyncEngine, sessions: Sessions) -> None:
+    """Wherever a retry dies, the event is parked still or has had its one effect."""
+    types = EventTypes()
+    types.register(Counted, version=2)
+    for done, place in enumerate(PLACES, start=1):
+        newer = counted("7", 1).model_copy(update={"version": 2})
+        await consumer(sessions)(newer)
+        with fault(engine, how="die", **place) as injected:
+            await consumer(sessions, types=types).retry_parked()
+        await consumer(sessions, types=types).retry_parked()
+        assert await found(sessions) == (done, done, done)
+        if not injected.reached:
+            assert place == {"after_statement": 6}  # to list, take, unpark, sell, announce
+            break
+
+
+async def test_failed_effect_of_a_retry_leaves_the_event_parked(sessions: Sessions) -> None:
+    """What the effect raises comes out, and the event can be retried again."""
+    await consumer(sessions)(counted("7", 1).model_copy(update={"version": 2}))
+    types = EventTypes()
+    types.register(Counted, version=2)
+
+    async def fails(_uow: UnitOfWork, _event: Event, _payload: Any) -> None:
+        raise LookupError("no such product")
+
+    with pytest.raises(LookupError, match="no such product"):
+        await consumer(sessions, types=types, effect=fails).retry_parked()
+    assert await consumer(sessions, types=types).retry_parked() == 1
+    assert await found(sessions) == (1, 1, 1)
+
+
+async def test_types_that_nobody_asked_for_cost_no_statement(engine: AsyncEngine, sessions: Sessions) -> None:
+    """Two of a topic's event types are used: the others are acknowledged without a transaction or a row."""
+    deal = consumer(sessions, only={"Counted", "Weighed"})
+    with trace_sql(engine) as trace:
+        await deal(counted("7", 1).model_copy(update={"type": "Painted"}))
+    assert trace.statements == []
+
+    await deal(counted("7", 1))
+    await deal(counted("7", 1).model_copy(update={"type": "Weighed"}))
+    assert await found(sessions) == (1, 1, 2)
+    async with sessions() as session:
+        assert [row.type for row in await inbox.parked(session, InboxMessage)] == ["Weighed"]
 
 
 async def test_purge_forgets_old_events_but_not_parked_ones(sessions: Sessions) -> None:
