@@ -2,3 +2,21 @@
 
 Knows no service. May import `messaging`, `database`, `pools` and `settings`.
 """
+
+from lab_support.sagas.compensations import CompensationMixin, Task, register, resolve
+from lab_support.sagas.compensator import Action, Compensator, Failed, RefusedError
+from lab_support.sagas.retries import RetryPolicy
+from lab_support.sagas.workers import PollingWorker
+
+__all__ = [
+    "Action",
+    "CompensationMixin",
+    "Compensator",
+    "Failed",
+    "PollingWorker",
+    "RefusedError",
+    "RetryPolicy",
+    "Task",
+    "register",
+    "resolve",
+]

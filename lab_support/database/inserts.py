@@ -1,0 +1,37 @@
+"""An INSERT that leaves a row alone when it is there already, on every engine, in one statement.
+
+Section:
+    13.5, "The idempotent consumer"
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Insert, insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def insert_if_absent(session: AsyncSession, entity: type[Any], **columns: Any) -> bool:
+    """Insert one row unless a unique key of it is taken, and tell whether it was inserted.
+
+    Another transaction that inserts the same key is waited for: after its commit the row is there already.
+    MariaDB overlooks other errors of the row too (INSERT IGNORE), so give values that fit their columns.
+
+    Args:
+        session: Its open transaction gets the row; the caller commits.
+        entity: The mapped class.
+        columns: Values by attribute.
+    """
+    result = await session.execute(_statement(session, entity).values(columns))
+    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _statement(session: AsyncSession, entity: type[Any]) -> Insert:
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":
+        return postgresql.insert(entity).on_conflict_do_nothing()
+    if dialect == "sqlite":
+        return sqlite.insert(entity).on_conflict_do_nothing()
+    return insert(entity).prefix_with("IGNORE")
