@@ -4,6 +4,7 @@ May import `database`, `pools` and `settings`.
 """
 
 from lab_support.messaging.bus import Bus, DeadLetter, Handler, Listener, Message
+from lab_support.messaging.buses import BusUrlError, open_bus
 from lab_support.messaging.consumer import Consumer
 from lab_support.messaging.delivery_faults import DeliveryFaults
 from lab_support.messaging.embedded_bus import EmbeddedBus
@@ -28,6 +29,7 @@ __all__ = [
     "MAX_EVENT_BYTES",
     "BrokerUnavailableError",
     "Bus",
+    "BusUrlError",
     "Consumer",
     "DeadLetter",
     "DeliveryFaults",
@@ -52,6 +54,7 @@ __all__ = [
     "decode",
     "encode",
     "event_of",
+    "open_bus",
     "parked_events",
     "retry_parked",
     "unit_of_work",
