@@ -6,6 +6,7 @@ Section:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Insert, insert
@@ -24,8 +25,21 @@ async def insert_if_absent(session: AsyncSession, entity: type[Any], **columns: 
         entity: The mapped class.
         columns: Values by attribute.
     """
-    result = await session.execute(_statement(session, entity).values(columns))
-    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+    return await insert_those_absent(session, entity, [columns]) == 1
+
+
+async def insert_those_absent(
+    session: AsyncSession, entity: type[Any], rows: Sequence[Mapping[str, Any]]
+) -> int:
+    """Insert those rows whose unique keys are free, with one statement, and tell how many there were.
+
+    Args:
+        session: Its open transaction gets the rows; the caller commits.
+        entity: The mapped class.
+        rows: Values by attribute, the same attributes in each; at least one row.
+    """
+    result = await session.execute(_statement(session, entity).values(rows))
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 def _statement(session: AsyncSession, entity: type[Any]) -> Insert:
