@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -24,6 +24,9 @@ from lab_support.services.vocabulary import (
 )
 
 TOPIC = "order"
+Reason = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
+"""A code such as NO_STOCK, never the text of an exception."""
+ServiceName = Annotated[str, Field(pattern=r"^[a-z-]{1,50}$")]
 REPLIES = "order.replies"
 
 
@@ -65,7 +68,7 @@ class OrderFailed(Payload):
     order_id: UUID
     customer_id: CustomerId
     failed_step: str
-    reason: str
+    reason: Reason
     compensate: list[Compensation] = Field(default_factory=list)
 
 
@@ -73,7 +76,7 @@ class ReviewResolved(Payload):
     """A person has decided about a compensation that had failed for good."""
 
     order_id: UUID
-    service: str
+    service: ServiceName
     action: Compensation
     resolution: Literal["retry", "settled"]
     note: str = ""
@@ -90,7 +93,7 @@ class CustomerVerificationFailed(Payload):
     """Customers does not know the buyer, or has blocked the account."""
 
     order_id: UUID
-    reason: str
+    reason: Reason
 
 
 class CustomerCreditReserved(Payload):
@@ -104,7 +107,7 @@ class CustomerCreditLimitExceeded(Payload):
     """Customers can't set the price aside."""
 
     order_id: UUID
-    reason: str
+    reason: Reason
 
 
 class CustomerCreditReleased(Payload):
@@ -125,7 +128,7 @@ class PaymentFailed(Payload):
     """Payments could not charge the card."""
 
     order_id: UUID
-    reason: str
+    reason: Reason
 
 
 class PaymentRefunded(Payload):
@@ -146,7 +149,7 @@ class StockUnavailable(Payload):
 
     order_id: UUID
     sku: Sku
-    reason: str
+    reason: Reason
 
 
 class InventoryReserved(Payload):
@@ -160,7 +163,7 @@ class InventoryReservationFailed(Payload):
 
     order_id: UUID
     sku: Sku
-    reason: str
+    reason: Reason
 
 
 class StockReleased(Payload):
@@ -186,10 +189,10 @@ class CompensationFailed(Payload):
     """
 
     order_id: UUID
-    service: str
+    service: ServiceName
     action: Compensation
-    reason: str
-    attempts: int
+    reason: Reason
+    attempts: int = Field(ge=0, le=2**31 - 1)
 
 
 PUBLISHED = (OrderCreated, OrderApproved, OrderConfirmed, OrderFailed, ReviewResolved)

@@ -1,0 +1,165 @@
+"""The collections of Orders, through the session of whoever commits.
+
+Each change of an order is one conditional statement: it waits for whoever changes the same row, and then decides by
+what is true at that moment.
+
+Section:
+    13.5, "Terminal states never change"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from lab_support.database.inserts import insert_those_absent
+from lab_support.services.orders.entities import Order, OrderLine, OrdersBase, Price, Review, TimelineEntry
+from lab_support.services.orders.states import WAITING, Ending
+
+MOST_EVENTS = 500
+"""The most events of one order that are shown; a saga has a dozen."""
+
+
+class OrderRepository:
+    """The orders one open transaction can see."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, order: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> None:
+        """Write an order and its lines: two statements, however many lines."""
+        await self._session.execute(insert(Order).values(order))
+        await self._session.execute(insert(OrderLine).values(lines))
+
+    async def get(self, order_id: UUID) -> Order | None:
+        """Give an order without its lines, as it is now."""
+        return await self._session.get(Order, order_id, populate_existing=True)
+
+    async def get_whole(self, order_id: UUID) -> Order | None:
+        """Give an order with its lines: two statements."""
+        whole = [selectinload(Order.lines)]
+        return await self._session.get(Order, order_id, options=whole, populate_existing=True)
+
+    async def end(
+        self, order_id: UUID, ending: Ending, *conditions: ColumnElement[bool], now: datetime
+    ) -> bool:
+        """Bring a waiting order to its end, if the conditions hold, and tell whether it was this that ended it."""
+        return await _changed_one(
+            self._session,
+            Order,
+            Order.id == order_id,
+            Order.status.in_(ending.of),
+            *conditions,
+            status=ending.status,
+            reason=ending.reason,
+            failed_step=ending.failed_step,
+            updated_at=now,
+        )
+
+    async def annotate(self, order_id: UUID, note: str | None, *, now: datetime) -> bool:
+        """Set the delivery note unless the saga still works on the order."""
+        ended = Order.status.not_in(WAITING)
+        return await _changed_one(
+            self._session, Order, Order.id == order_id, ended, delivery_note=note, updated_at=now
+        )
+
+    async def overdue(self, now: datetime, *, limit: int) -> list[Order]:
+        """Give choreographed orders whose deadline has passed, most overdue first."""
+        due = (
+            select(Order)
+            .where(Order.status.in_(WAITING), Order.deadline_at <= now, Order.coordination == "choreography")
+            .order_by(Order.deadline_at)
+            .limit(limit)
+        )
+        return list(await self._session.scalars(due))
+
+
+class PriceRepository:
+    """The price list."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of(self, skus: Collection[str]) -> dict[str, Price]:
+        """Give the prices of those products that have one."""
+        found = await self._session.scalars(select(Price).where(Price.sku.in_(skus)))
+        return {price.sku: price for price in found}
+
+    async def all(self, *, limit: int = 1000) -> list[Price]:
+        """Give the list in the order of the products' names for machines."""
+        return list(await self._session.scalars(select(Price).order_by(Price.sku).limit(limit)))
+
+
+class TimelineRepository:
+    """What was sent and heard about orders."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write events down, those that are known already left out, with one statement."""
+        await insert_those_absent(self._session, TimelineEntry, entries)
+
+    async def of(self, order_id: UUID) -> list[TimelineEntry]:
+        """Give the events of an order as they were recorded."""
+        query = select(TimelineEntry).where(TimelineEntry.order_id == order_id)
+        return list(await self._session.scalars(query.order_by(TimelineEntry.id).limit(MOST_EVENTS)))
+
+
+class ReviewRepository:
+    """The queue of what a person has to look at."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def open(self, review: Mapping[str, Any]) -> bool:
+        """Put a review into the queue; False when one of this order and action is open: that gets the latest news."""
+        same = [getattr(Review, name) == review[name] for name in ("order_id", "service", "action")]
+        news = {name: review[name] for name in ("reason", "attempts", "causation_id")}
+        if await _changed_one(self._session, Review, *same, Review.resolved_at.is_(None), **news):
+            return False
+        await self._session.execute(insert(Review).values(review))
+        return True
+
+    async def get(self, review_id: UUID) -> Review | None:
+        """Give a review as it is now."""
+        return await self._session.get(Review, review_id, populate_existing=True)
+
+    async def of(self, order_id: UUID) -> list[Review]:
+        """Give all reviews of an order, oldest first."""
+        mine = select(Review).where(Review.order_id == order_id)
+        return list(await self._session.scalars(mine.order_by(Review.opened_at, Review.id)))
+
+    async def listed(self, *, open_only: bool, limit: int) -> list[Review]:
+        """Give the queue, oldest first."""
+        query = select(Review).order_by(Review.opened_at, Review.id).limit(limit)
+        return list(
+            await self._session.scalars(query.where(Review.resolved_at.is_(None)) if open_only else query)
+        )
+
+    async def resolve(self, review_id: UUID, resolution: str, note: str, *, now: datetime) -> bool:
+        """Write down a decision, once."""
+        return await _changed_one(
+            self._session,
+            Review,
+            Review.id == review_id,
+            Review.resolved_at.is_(None),
+            resolved_at=now,
+            resolution=resolution,
+            note=note,
+        )
+
+
+async def _changed_one(
+    session: AsyncSession, entity: type[OrdersBase], *conditions: ColumnElement[bool], **values: Any
+) -> bool:
+    """Change one row if the conditions hold at this very moment, and tell whether they did."""
+    statement = update(entity).where(*conditions).values(**values)
+    done = await session.execute(statement, execution_options={"synchronize_session": False})
+    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
