@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     order_deadline_s: float = Field(
         30.0, gt=0, description="an order that stays open longer fails, in seconds"
     )
-    provider_seed: int = Field(13, description="decides what the simulated payment provider does")
+    provider_seed: int | None = Field(
+        None, description="lets the simulated payment provider decline and time out, as this number decides"
+    )
     demo_data: bool = Field(True, description="fill empty tables with a few customers, products and prices")
     postgres_url: SecretStr | None = Field(
         None, description="a PostgreSQL to judge on instead of the one in the box"

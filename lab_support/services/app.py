@@ -1,52 +1,82 @@
 """The whole shop as one ASGI application: the only place where services are wired together.
 
 Section:
-    13.1, "One session per request"; 13.9, "One database per service"
+    13.1, "One session per request"; 13.5, "The split shop"; 13.9, "One database per service"
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
 from sqlalchemy import MetaData
 
+from lab_support.messaging import Bus
+from lab_support.messaging.buses import open_bus
 from lab_support.services.health import health_router
-from lab_support.services.relational import owns_database
+from lab_support.services.own_paths import OwnPaths
+from lab_support.services.participant import Around
+from lab_support.services.relational import data_folder, owns_database
+from lab_support.services.split import ALL as SPLIT
+from lab_support.services.split import NAMES, SplitService, Surroundings, UnknownServiceError
 from lab_support.services.store import api as store_api
 from lab_support.services.store.entities import StoreBase
 from lab_support.services.web import new_app
 from lab_support.settings import Settings
 
+EVERY_SERVICE = ("store", *NAMES)
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Wire the services into one application, each mounted under its name.
 
-    Nothing connects before its lifespan. `app.state.services` holds the mounted applications by name; a
+def create_app(
+    settings: Settings | None = None,
+    *,
+    only: Collection[str] = EVERY_SERVICE,
+    around: Around | None = None,
+) -> FastAPI:
+    """Wire the services into one application: the store below /store, each other one at its own paths.
+
+    Nothing connects before its lifespan. `app.state.services` holds the services' applications by name; a
     dependency is overridden on the one that uses it:
-    `app.state.services["store"].dependency_overrides[get_session] = ...`.
+    `app.state.services["store"].dependency_overrides[get_session] = ...`. Those that take part in sagas share
+    one bus, `app.state.bus`, and publish, listen and compensate while the application runs.
 
     Args:
-        settings: Where the data lives; by default read from the environment. Without `data` and
-            `database_url` it is in a private folder that is deleted when the application stops.
+        settings: Where the data lives; by default read from the environment. Without `data` and URLs it is in
+            private folders that are deleted when the application stops.
+        only: The names of the services to run; the others run elsewhere, on the same bus, or not at all.
+        around: Clock, sleep, randomness and relay settings of the services that take part in sagas.
+
+    Raises:
+        UnknownServiceError: `only` names a service that does not exist.
     """
     settings = settings or Settings()
-    services = {"store": create_store(settings)}
+    for name in only:
+        if name not in EVERY_SERVICE:
+            raise UnknownServiceError(name, EVERY_SERVICE)
+    split = [one for one in SPLIT if one.name in only]
+    services = {"store": create_store(settings)} if "store" in only else {}
+    services |= {one.name: _create_split(one, settings) for one in split}
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             for service in services.values():
                 await running.enter_async_context(service.router.lifespan_context(service))
+            if split:
+                app.state.bus = await running.enter_async_context(
+                    _conversation(split, services, settings, around or Around())
+                )
             yield
 
     app = new_app("The shop", lifespan)
     app.state.services = services
     app.include_router(health_router(services))
-    for name, service in services.items():
-        app.mount(f"/{name}", service)
+    for one in split:
+        app.router.routes.append(OwnPaths(services[one.name], one.paths))
+    if "store" in services:
+        app.mount("/store", services["store"])
     return app
 
 
@@ -56,6 +86,46 @@ def create_store(settings: Settings, *, tables: MetaData = StoreBase.metadata) -
     store.include_router(store_api.router)
     store_api.install_errors(store)
     return store
+
+
+def _create_split(one: SplitService, settings: Settings) -> FastAPI:
+    """Build a service of the split shop; its documentation is below its own first path."""
+    app = new_app(
+        one.name.capitalize(), owns_database(one.name, one.tables, settings), documented_at=one.paths[0]
+    )
+    app.include_router(one.router)
+    one.install_errors(app)
+    return app
+
+
+@asynccontextmanager
+async def _conversation(
+    split: Sequence[SplitService], services: Mapping[str, FastAPI], settings: Settings, around: Around
+) -> AsyncIterator[Bus]:
+    """Open the bus that the settings name, and let each service publish, listen and work while the block runs.
+
+    The embedded bus is a file beside the data.
+    """
+    url = None if settings.bus_url is None else settings.bus_url.get_secret_value()
+    async with AsyncExitStack() as running:
+        folder = running.enter_context(data_folder(settings))
+        bus = await running.enter_async_context(open_bus(url, folder))
+        parts = []
+        for one in split:
+            state = services[one.name].state
+            near = Surroundings(
+                sessions=state.sessions, bus=bus, settings=settings, folder=folder, around=around
+            )
+            state.participant = await running.enter_async_context(one.part(near))
+            state.participant.subscribe(bus)
+            state.settings, state.around = settings, around
+            if settings.demo_data:
+                await one.seed(state.sessions)
+            parts.append(state.participant)
+        await running.enter_async_context(bus.running())
+        for part in parts:
+            await running.enter_async_context(part.running(relaying=settings.relay))
+        yield bus
 
 
 @asynccontextmanager
@@ -74,6 +144,7 @@ async def running_app(
     Raises:
         ValueError: Both arguments were given.
         StartError: The data folder or the tables can't be made.
+        BrokerUnavailableError: The broker of LAB_BUS_URL does not answer.
         DatabaseUnreachableError: A service's database does not answer.
         DatabaseUrlError: A database URL is unusable.
     """
