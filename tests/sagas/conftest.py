@@ -25,3 +25,11 @@ async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[async_sessionmaker[A
     await create(built)
     yield session_factory(built)
     await built.dispose()
+
+
+@pytest.fixture
+async def looking(engine: AsyncEngine, database_url: str) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Give sessions on the same database that no fault and no trace on `engine` touches."""
+    built = build_engine(database_url)
+    yield session_factory(built)
+    await built.dispose()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from lab_support.database.base import NAMING_CONVENTION, Base
 from lab_support.messaging import Event, EventTypes, InboxMixin, OutboxMixin
-from lab_support.sagas import CompensationMixin
+from lab_support.sagas import CompensationMixin, SagaMixin
 
 Sessions = async_sessionmaker[AsyncSession]
 MOMENT = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
@@ -35,6 +35,10 @@ class CompensationTask(CompensationMixin, TrialBase):
     """What it has to make good."""
 
 
+class Saga(SagaMixin, TrialBase):
+    """Its saga log."""
+
+
 class Refund(TrialBase):
     """An effect that is visible once per row."""
 
@@ -42,6 +46,18 @@ class Refund(TrialBase):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     subject: Mapped[str] = mapped_column(String(100))
+
+
+class Told(TrialBase):
+    """What the orchestrator told the service."""
+
+    __tablename__ = "told"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(20))
+    step: Mapped[str | None] = mapped_column(String(100))
+    reason: Mapped[str | None] = mapped_column(String(100))
 
 
 class OrderFailed(BaseModel):
