@@ -11,18 +11,9 @@ from lab_support.database import SimulatedDeath
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
 from lab_support.exercises.s13_05.deaths import MOST_MOMENTS, life_on, writers
-from lab_support.exercises.s13_05.outbox_rows import (
-    Published,
-    Row,
-    draw,
-    fill,
-    ids_of,
-    not_as_stored,
-    order_kept,
-    outbox_now,
-    store,
-)
+from lab_support.exercises.s13_05.outbox_rows import Published, Row, draw, fill, ids_of, outbox_now, store
 from lab_support.exercises.s13_05.recorded_bus import RecordedBus
+from lab_support.exercises.s13_05.relayed import expect_all_out, expect_true_marks, remember, seen_on_bus
 from lab_support.exercises.s13_05.shop import ATTEMPTS, OrdersBase, OutboxMessage
 from lab_support.exercises.story import Answer, Story
 
@@ -90,41 +81,6 @@ async def _turns(story: Story, call: str, count: int = 1, **inputs: Any) -> tupl
     return log, answer
 
 
-async def _lies(story: Story, log: Published, told: str) -> list[Row]:
-    """Expect no row to say that it is published when it is not; return the outbox."""
-    rows, out = await outbox_now(story), ids_of(log)
-    marked = [row for row in rows if row["published_at"] and str(row["id"]) not in out]
-    story.saw(marked_for_nothing=(story.seen.marked_for_nothing or 0) + len(marked))
-    story.expect(not marked, f"{told}, and rows say that they are published that the bus never got.",
-                 expected="a mark for what the bus has", observed=f"{len(marked)} marked for nothing")  # fmt: skip
-    return rows
-
-
-async def _all_out(story: Story, rows: Sequence[Row], log: Published, told: str) -> None:
-    """Expect every one of the rows on the bus, as it was, in the order of its aggregate, and marked."""
-    now = await _lies(story, [*log, *_before(story)], told)
-    got = ids_of(log)
-    missing = [row for row in rows if str(row["id"]) not in got]
-    story.expect(not missing, f"{told}, and events are lost.",
-                 expected=f"{len(rows)} events on the bus", observed=f"{len(missing)} missing")  # fmt: skip
-    story.expect(order_kept(rows, log), f"{told}, and the events of one aggregate are out of order.",
-                 observed=[(one["aggregate_id"], one["type"]) for one in log])  # fmt: skip
-    story.equal(not_as_stored(rows, log), [], f"{told}, and messages are not what their rows hold.")
-    mine = {row["id"] for row in rows}
-    left = [row["seq"] for row in now if row["id"] in mine and not row["published_at"]]
-    story.equal(left, [], f"{told}, and rows that the bus has are not marked.")
-
-
-def _before(story: Story) -> Published:
-    """What earlier parts of this story saw on the bus."""
-    out: Published = story.seen.out or []
-    return out
-
-
-def _remember(story: Story, log: Published) -> None:
-    story.saw(out=[*_before(story), *({"event_id": one["event_id"]} for one in log)])
-
-
 @relay.scenario("a turn publishes what waits, in the order of each aggregate, and once")
 async def calm(story: Story) -> None:
     await story.create(OrdersBase.metadata)
@@ -132,14 +88,14 @@ async def calm(story: Story) -> None:
     story.saw(out=[{"event_id": str(row["id"])} for row in old])
     rows = await fill(story, "ABACB")
     log, _ = await _turns(story, "one turn, five rows wait")
-    await _all_out(story, rows, log, "One turn was taken")
+    await expect_all_out(story, rows, log, "One turn was taken")
     story.equal(len(log), len(rows), "An event was published twice, though nothing went wrong.")
-    _remember(story, log)
+    remember(story, log)
     log, _ = await _turns(story, "another turn, nothing waits")
     story.equal(len(log), 0, "What was published before is published again.")
     rows = await fill(story, "CA")
     log, _ = await _turns(story, "another turn, two new rows wait")
-    await _all_out(story, rows, log, "Two more rows were stored")
+    await expect_all_out(story, rows, log, "Two more rows were stored")
     story.saw(publishes_when_calm=True)
 
 
@@ -149,16 +105,16 @@ async def ends_anywhere(story: Story) -> None:
     story.saw(out=[])
     rows = await fill(story, "ABA")
     log, answer = await _turns(story, "one turn")
-    await _all_out(story, rows, log, "One turn was taken")
-    _remember(story, log)
+    await expect_all_out(story, rows, log, "One turn was taken")
+    remember(story, log)
     for number, what in enumerate(answer["moments"][:MOST_MOMENTS], 1):
         rows = await fill(story, "ABA")
         told = f"The process ended {what}"
         log, _ = await _turns(story, f"a turn of a process that ends {what}", ends_at=number)
-        await _lies(story, [*log, *_before(story)], told)
+        await expect_true_marks(story, [*log, *seen_on_bus(story)], told)
         again, _ = await _turns(story, f"a turn of a new process, after one that ended {what}")
-        await _all_out(story, rows, log + again, told)
-        _remember(story, log + again)
+        await expect_all_out(story, rows, log + again, told)
+        remember(story, log + again)
 
 
 @relay.scenario("a row that is committed late, with a lower number, is published too")
@@ -169,14 +125,14 @@ async def late_commit(story: Story) -> None:
     gap = draw(story, "L")
     rows = await fill(story, "AB" * early)
     log, _ = await _turns(story, "a turn, while a lower number is not committed yet")
-    await _all_out(story, rows, log, "A turn was taken")
-    _remember(story, log)
+    await expect_all_out(story, rows, log, "A turn was taken")
+    remember(story, log)
     await store(story, gap)
     rows = await fill(story, "C" * late)
     log, _ = await _turns(story, "two turns after it is committed", count=2)
     got = ids_of(log)
     story.saw(late_row_left=str(gap[0]["id"]) not in got and str(rows[0]["id"]) in got)
-    await _all_out(story, [*gap, *rows], log, "A row was committed late, with a lower number")
+    await expect_all_out(story, [*gap, *rows], log, "A row was committed late, with a lower number")
 
 
 @relay.scenario("a row that the broker refuses holds back its own aggregate, and no other", points=2)
@@ -215,7 +171,7 @@ async def _others_are_out(
     error = f"; the turn ended in {answer['error']}" if answer and answer["error"] else ""
     story.expect(not left, f"{told}, and rows of other aggregates were not published.",
                  expected="all rows of the others", observed=f"{len(left)} not published{error}")  # fmt: skip
-    await _all_out(story, healthy, log, told)
+    await expect_all_out(story, healthy, log, told)
 
 
 async def _refusal_is_noted(story: Story, bad: Row, number: int, told: str) -> None:
@@ -233,10 +189,10 @@ async def _refusal_is_noted(story: Story, bad: Row, number: int, told: str) -> N
 
 async def _freed(story: Story, rows: Sequence[Row], out: Published) -> None:
     """Somebody mends the broker and frees the parked row: it goes out, and what waited for it."""
-    _remember(story, out)
+    remember(story, out)
     await story.write(update(OutboxMessage).values(parked_at=None, attempts=0))
     log, _ = await _turns(story, "two turns after somebody freed the parked row", count=2)
-    await _all_out(story, rows, log, "The parked row was freed")
+    await expect_all_out(story, rows, log, "The parked row was freed")
 
 
 @relay.scenario("a broker that goes away in the middle is no fault of a row")
@@ -250,8 +206,8 @@ async def broker_away(story: Story) -> None:
             story, "a turn; the broker takes one message and goes away", room=0 if out else 1
         )
         out += log
-        now = await _lies(story, out, "The broker went away")
+        now = await expect_true_marks(story, out, "The broker went away")
         blamed = [row["seq"] for row in now if row["attempts"] or row["parked_at"]]
         story.equal(blamed, [], "The broker went away, and rows were blamed for it.")
     log, _ = await _turns(story, "a turn after the broker came back")
-    await _all_out(story, rows, out + log, "The broker came back")
+    await expect_all_out(story, rows, out + log, "The broker came back")

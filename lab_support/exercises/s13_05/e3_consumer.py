@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import await_only
+from sqlalchemy import Update, insert, select, update
 
-from lab_support.database import SimulatedDeath, utc_now
+from lab_support.database import SimulatedDeath
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Load, Misconception
-from lab_support.exercises.rival import FIRST_WRITE
 from lab_support.exercises.s13_05.deaths import MOST_MOMENTS, life_on, writers
-from lab_support.exercises.s13_05.shop import CONSUMER, Article, InboxMessage, InventoryBase
-from lab_support.exercises.story import Answer, Story
+from lab_support.exercises.s13_05.meeting import first_writes_meet
+from lab_support.exercises.s13_05.shelf import expect_on_hand, inbox_row, on_hand, open_shelf, order_created
+from lab_support.exercises.s13_05.shop import CONSUMER, Article, InboxMessage
+from lab_support.exercises.story import Story
 from lab_support.messaging import Event
 
 COPIES = 5
-LONGEST_MEETING_S = 0.1
 CROWD = Load(connections=COPIES, lock_s=8)
-_WRITE = re.compile(FIRST_WRITE, re.IGNORECASE)
 
 consumer = Exercise(
     id="13.5.3",
@@ -54,7 +47,7 @@ consumer = Exercise(
             "inbox-in-other-transaction",
             "You believe that inbox and effect may be two commits. The process ended between them, so that one was "
             "kept without the other: write both in one transaction.",
-            lambda seen: seen.once_when_calm and seen.wrong_after_death and not seen.done_again,
+            lambda seen: seen.once_when_calm and seen.commits > 1 and seen.wrong_after_death,
         ),
         Misconception(
             "remembers-in-memory",
@@ -82,85 +75,27 @@ async def deliver(attempt: Attempt, event: dict[str, Any], ends_at: int = 0) -> 
 async def deliver_at_once(attempt: Attempt, event: dict[str, Any]) -> dict[str, Any]:
     """Deliver copies of an event at the same time: each waits with its first write until the others come to theirs."""
     sessions, copy = writers(attempt), Event.model_validate(event)
-    with _first_writes_meet(attempt.engine, COPIES):
+    with first_writes_meet(attempt.engine, COPIES):
         answers = await asyncio.gather(
             *(attempt.the("handle")(sessions, copy) for _ in range(COPIES)), return_exceptions=True
         )
     return {"errors": [type(one).__name__ for one in answers if isinstance(one, BaseException)]}
 
 
-@contextmanager
-def _first_writes_meet(engine: AsyncEngine, many: int) -> Iterator[None]:
-    """Hold back each connection's first write until so many have come to theirs, or are kept waiting by a lock."""
-    arrived, all_here = set[int](), asyncio.Event()
-
-    def hold_back(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        me = id(connection.connection.driver_connection)
-        if all_here.is_set() or me in arrived or not _WRITE.match(statement):
-            return
-        arrived.add(me)
-        if len(arrived) < many:
-            with suppress(TimeoutError):
-                await_only(asyncio.wait_for(all_here.wait(), LONGEST_MEETING_S))
-        all_here.set()
-
-    sqlalchemy_event.listen(engine.sync_engine, "before_cursor_execute", hold_back)
-    try:
-        yield
-    finally:
-        sqlalchemy_event.remove(engine.sync_engine, "before_cursor_execute", hold_back)
-
-
-async def _open_shelf(story: Story) -> tuple[str, int]:
-    """Create the tables and one well-filled shelf; return its article and how many pieces lie there."""
-    await story.create(InventoryBase.metadata)
-    sku, on_hand = f"SKU-{story.random.randint(10**4, 10**5)}", story.random.randint(5_000, 9_000)
-    await story.write(insert(Article), [{"sku": sku, "on_hand": on_hand}, {"sku": "OTHER", "on_hand": 100}])
-    return sku, on_hand
-
-
-def _order_created(story: Story, sku: str, quantity: int | None = None) -> tuple[dict[str, Any], int]:
-    """Make the event of a new order; return it as JSON, and the pieces it asks for."""
-    order_id, pieces = story.random.randint(10**5, 10**6), quantity or story.random.randint(2, 9)
-    payload = {"order_id": order_id, "sku": sku, "quantity": pieces}
-    event = Event(type="OrderCreated", aggregate_type="Order", aggregate_id=str(order_id), payload=payload)
-    return event.model_dump(mode="json"), pieces
-
-
-async def _on_hand(story: Story, sku: str) -> int:
-    return int((await story.rows(select(Article.on_hand).where(Article.sku == sku)))[0]["on_hand"])
-
-
-async def _expect_on_hand(story: Story, sku: str, left: int, told: str) -> None:
-    story.equal(await _on_hand(story, sku), left, told)
-    story.equal(await _on_hand(story, "OTHER"), 100, f"{told} Another article was touched.")
-
-
-def _inbox_row(event: dict[str, Any], consumer_name: str) -> dict[str, Any]:
-    parsed = Event.model_validate(event)
-    return {
-        "consumer": consumer_name,
-        "event_id": parsed.event_id,
-        "type": parsed.type,
-        "received_at": utc_now(),
-    }
-
-
 @consumer.scenario("each event takes its pieces once, and a repetition takes nothing")
 async def calm(story: Story) -> None:
-    sku, left = await _open_shelf(story)
-    events = [_order_created(story, sku) for _ in range(3)]
+    sku, left = await open_shelf(story)
+    events = [order_created(story, sku) for _ in range(3)]
     for event, pieces in events:
         left -= pieces
-        await story.ask(deliver, call=f"handle(sessions, <OrderCreated of {pieces} pieces>)", event=event)
-        await _expect_on_hand(
-            story, sku, left, "After one delivery the shelf holds another number of pieces."
+        answer = await story.ask(
+            deliver, call=f"handle(sessions, <OrderCreated of {pieces} pieces>)", event=event
         )
+        story.saw(commits=answer.commits)
+        await expect_on_hand(story, sku, left, "After one delivery the shelf holds another number of pieces.")
     for event, pieces in reversed(events):
         await story.ask(deliver, call=f"the same event again, of {pieces} pieces", event=event)
-        await _expect_on_hand(
-            story, sku, left, "After a repetition the shelf holds another number of pieces."
-        )
+        await expect_on_hand(story, sku, left, "After a repetition the shelf holds another number of pieces.")
     story.saw(once_when_calm=True)
     rows = await story.rows(select(InboxMessage.consumer, InboxMessage.event_id, InboxMessage.type))
     wanted = [(CONSUMER, event["event_id"], "OrderCreated") for event, _ in events]
@@ -170,16 +105,16 @@ async def calm(story: Story) -> None:
 
 @consumer.scenario("what another process has dealt with is known, what another consumer has is not")
 async def elsewhere(story: Story) -> None:
-    sku, left = await _open_shelf(story)
-    event, pieces = _order_created(story, sku)
-    await story.write(insert(InboxMessage), [_inbox_row(event, CONSUMER)])
+    sku, left = await open_shelf(story)
+    event, pieces = order_created(story, sku)
+    await story.write(insert(InboxMessage), [inbox_row(event, CONSUMER)])
     await story.ask(deliver, call="an event that another process has dealt with", event=event)
-    story.saw(done_again=await _on_hand(story, sku) == left - pieces)
-    await _expect_on_hand(story, sku, left, "The inbox knew the event, and it had its effect again.")
-    event, pieces = _order_created(story, sku)
-    await story.write(insert(InboxMessage), [_inbox_row(event, "mails")])
+    story.saw(done_again=await on_hand(story, sku) == left - pieces)
+    await expect_on_hand(story, sku, left, "The inbox knew the event, and it had its effect again.")
+    event, pieces = order_created(story, sku)
+    await story.write(insert(InboxMessage), [inbox_row(event, "mails")])
     await story.ask(deliver, call="an event that another consumer of this inbox has dealt with", event=event)
-    await _expect_on_hand(
+    await expect_on_hand(
         story, sku, left - pieces, "Only the consumer 'mails' knew the event, and it had no effect."
     )
 
@@ -188,76 +123,99 @@ async def elsewhere(story: Story) -> None:
     "a process that ends at any moment and gets the event again takes its pieces once", points=2
 )
 async def ends_anywhere(story: Story) -> None:
-    sku, left = await _open_shelf(story)
-    event, pieces = _order_created(story, sku)
+    sku, left = await open_shelf(story)
+    event, pieces = order_created(story, sku)
     moments = (await story.ask(deliver, call="an event", event=event))["moments"]
     left -= pieces
-    await _expect_on_hand(story, sku, left, "After one delivery the shelf holds another number of pieces.")
+    await expect_on_hand(story, sku, left, "After one delivery the shelf holds another number of pieces.")
     for number, what in enumerate(moments[:MOST_MOMENTS], 1):
-        event, pieces = _order_created(story, sku)
+        event, pieces = order_created(story, sku)
         left -= pieces
         await story.ask(deliver, call=f"an event to a process that ends {what}", event=event, ends_at=number)
         await story.ask(deliver, call=f"the same event, after the process ended {what}", event=event)
-        story.saw(wrong_after_death=await _on_hand(story, sku) != left)
-        times = (left + pieces - await _on_hand(story, sku)) // pieces
+        story.saw(wrong_after_death=await on_hand(story, sku) != left)
+        times = (left + pieces - await on_hand(story, sku)) // pieces
         told = f"The process ended {what}, and after the repetition the effect is there {times} times."
-        await _expect_on_hand(story, sku, left, told)
+        await expect_on_hand(story, sku, left, told)
 
 
 @consumer.scenario("an effect that the database refuses comes out as an error, and can be tried again")
 async def refused(story: Story) -> None:
-    sku, left = await _open_shelf(story)
-    event, _ = _order_created(story, sku, quantity=left + 1)
+    sku, left = await open_shelf(story)
+    event, _ = order_created(story, sku, quantity=left + 1)
     answer = await story.ask(
         deliver, call="an event that asks for a piece too many", may_fail=True, event=event
     )
-    await _expect_on_hand(story, sku, left, "The event could not have its effect, and the shelf has changed.")
+    await expect_on_hand(story, sku, left, "The event could not have its effect, and the shelf has changed.")
     told = "The event had no effect, and the bus was told that it had: it will not come again."
     story.expect(answer.error is not None, told, expected="an error", observed="a normal return")
     await story.write(update(Article).where(Article.sku == sku).values(on_hand=left + 3))
     await story.ask(deliver, call="the same event, after the shelf was filled", event=event)
-    await _expect_on_hand(story, sku, 2, "The event came again and could have its effect, and it has none.")
+    await expect_on_hand(story, sku, 2, "The event came again and could have its effect, and it has none.")
 
 
 @consumer.scenario(
-    "a copy that another process deals with in between has no second effect", on="postgresql", points=2
+    "what another process does in between is not done again, and not undone", on="postgresql", points=2
 )
-async def rival(story: Story) -> None:
-    sku, left = await _open_shelf(story)
-    event, pieces = _order_created(story, sku)
+async def rivals(story: Story) -> None:
+    sku, left = await open_shelf(story)
+    await _a_copy_in_between(story, sku, left)
+    await _another_order_in_between(story, sku)
+
+
+async def _a_copy_in_between(story: Story, sku: str, left: int) -> None:
+    event, pieces = order_created(story, sku)
 
     async def another_process(connection: Any) -> None:
-        await connection.execute(insert(InboxMessage).values(_inbox_row(event, CONSUMER)))
-        await connection.execute(
-            update(Article).where(Article.sku == sku).values(on_hand=Article.on_hand - pieces)
-        )
+        await connection.execute(insert(InboxMessage).values(inbox_row(event, CONSUMER)))
+        await connection.execute(_taken(sku, pieces))
 
     answer = await story.ask(
         deliver, call="an event; before your first write another process deals with its copy", may_fail=True,
         rival=another_process, event=event,
     )  # fmt: skip
-    await _expect_one_effect(story, event, sku, left - pieces, _errors(answer))
+    errors = [answer.error.types[0]] if answer.error else []
+    await _expect_one_effect(story, event, sku, left - pieces, errors)
+
+
+async def _another_order_in_between(story: Story, sku: str) -> None:
+    left, (event, pieces) = await on_hand(story, sku), order_created(story, sku)
+    taken = story.random.randint(11, 99)
+
+    async def another_process(connection: Any) -> None:
+        await connection.execute(_taken(sku, taken))
+
+    answer = await story.ask(
+        deliver, call=f"an event; before your UPDATE another order takes {taken} pieces", may_fail=True,
+        rival=another_process, rival_before=r'\s*UPDATE\s+"?articles\b', event=event,
+    )  # fmt: skip
+    left -= taken if answer.rival == "came between" else 0
+    if answer.error is not None:  # whoever notices and gives up gets the event again
+        await story.ask(deliver, call="the same event again", event=event)
+    await expect_on_hand(
+        story, sku, left - pieces, "Two orders took pieces, and the shelf does not show both."
+    )
+
+
+def _taken(sku: str, pieces: int) -> Update:
+    return update(Article).where(Article.sku == sku).values(on_hand=Article.on_hand - pieces)
 
 
 @consumer.scenario(f"{COPIES} copies at the same time have one effect", on="postgresql", points=2, load=CROWD)
 async def at_once(story: Story) -> None:
-    sku, left = await _open_shelf(story)
-    event, pieces = _order_created(story, sku)
+    sku, left = await open_shelf(story)
+    event, pieces = order_created(story, sku)
     answer = await story.ask(deliver_at_once, call=f"{COPIES} copies of one event at once", event=event)
     await _expect_one_effect(story, event, sku, left - pieces, answer["errors"])
-
-
-def _errors(answer: Answer) -> list[str]:
-    return [answer.error.types[0]] if answer.error else []
 
 
 async def _expect_one_effect(
     story: Story, event: dict[str, Any], sku: str, left: int, errors: list[str]
 ) -> None:
-    now = await _on_hand(story, sku)
+    now = await on_hand(story, sku)
     story.saw(race_lost=story.seen.race_lost or now < left or "IntegrityError" in errors)
     story.equal(now, left, "Copies came at the same time, and the shelf does not show one effect.")
     told = "A copy that came at the same time ended in an error, so the bus takes it for a failure."
     story.equal(errors, [], told)
     await story.ask(deliver, call="one more copy, later", event=event)
-    await _expect_on_hand(story, sku, left, "One more copy came later, and had an effect.")
+    await expect_on_hand(story, sku, left, "One more copy came later, and had an effect.")

@@ -7,6 +7,7 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,8 @@ def draw(story: Story, letters: str) -> list[Row]:
     Args:
         story: Keeps the last number.
         letters: The same letter is the same aggregate, new at each call. "A" and "a" are of two kinds, with one id.
+
+    Their clocks disagree: only the numbers give the order.
     """
     ids = {letter: str(story.random.randint(10**5, 10**6)) for letter in sorted(set(letters.upper()))}
     last = (story.seen.last_seq or 0) + story.random.randint(1, 50)
@@ -49,7 +52,7 @@ def _row(story: Story, letter: str, aggregate_id: str, seq: int) -> Row:
         "payload": {"number": story.random.randint(1, 10**6)},
         "topic": f"{kind.lower()}s",
         "headers": {"saga_id": str(uuids[1]), "causation_id": str(uuids[2]), "version": 1},
-        "occurred_at": utc_now(),
+        "occurred_at": utc_now() - timedelta(seconds=story.random.randint(1, 3600)),
     }
 
 
