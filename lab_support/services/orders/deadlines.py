@@ -20,7 +20,7 @@ from lab_support.messaging import unit_of_work
 from lab_support.sagas.workers import PollingWorker
 from lab_support.services.orders.endings import announce_end
 from lab_support.services.orders.entities import Order, OutboxMessage
-from lab_support.services.orders.repository import OrderRepository
+from lab_support.services.orders.repository import OrderRepository, TimelineRepository
 from lab_support.services.orders.states import silence
 from lab_support.services.orders.timeline import keep_timeline
 
@@ -80,8 +80,9 @@ class DeadlineWorker(PollingWorker):
 
     async def _fail(self, order: Order) -> bool:
         """Fail one order, unless its saga ended meanwhile."""
-        now, ending = self._clock(), silence(order.pay_by)
+        now = self._clock()
         async with unit_of_work(self._sessions, OutboxMessage, wake=self._wake_relay) as uow:
+            ending = silence(order.pay_by, await TimelineRepository(uow.session).types(order.id))
             if not await OrderRepository(uow.session).end(order.id, ending, now=now):
                 return False
             keep_timeline(uow, now)

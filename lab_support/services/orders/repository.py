@@ -111,6 +111,11 @@ class TimelineRepository:
         query = select(TimelineEntry).where(TimelineEntry.order_id == order_id)
         return list(await self._session.scalars(query.order_by(TimelineEntry.id).limit(MOST_EVENTS)))
 
+    async def types(self, order_id: UUID) -> set[str]:
+        """Name what has happened to an order, without reading what it was about."""
+        query = select(TimelineEntry.type).where(TimelineEntry.order_id == order_id)
+        return set(await self._session.scalars(query.limit(MOST_EVENTS)))
+
 
 class ReviewRepository:
     """The queue of what a person has to look at."""

@@ -11,7 +11,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -19,10 +19,13 @@ from typing import Final
 from lab_support.sagas.decide import DEADLINE
 from lab_support.services.orders.events import (
     CustomerCreditLimitExceeded,
+    CustomerCreditReserved,
     CustomerVerificationFailed,
+    CustomerVerified,
     InventoryReservationFailed,
     InventoryReserved,
     PaymentFailed,
+    PaymentSuccessful,
     StockReserved,
     StockUnavailable,
 )
@@ -82,6 +85,16 @@ _REACTIONS: Final[Mapping[type[Payload], Ending]] = MappingProxyType(
         CustomerVerificationFailed: Ending(FAILED_VERIFICATION, WAITING, VERIFY_CUSTOMER),
     }
 )
+_WAITS_FOR: Final[Mapping[str, tuple[tuple[type[Payload] | None, str], ...]]] = MappingProxyType(
+    {
+        "credit": ((CustomerCreditReserved, RESERVE_STOCK), (None, RESERVE_CREDIT)),
+        "card": (
+            (PaymentSuccessful, RESERVE_STOCK),
+            (CustomerVerified, CHARGE_PAYMENT),
+            (None, VERIFY_CUSTOMER),
+        ),
+    }
+)
 _MAY_HAVE_HAPPENED: Final[Mapping[str, tuple[Compensation, ...]]] = MappingProxyType(
     {"credit": (RELEASE_STOCK, RELEASE_CREDIT), "card": (RELEASE_STOCK, REFUND_PAYMENT)}
 )
@@ -101,10 +114,18 @@ def reaction_to(payload: Payload) -> Ending | None:
     return Ending(ending.status, ending.of, ending.failed_step, reason, ending.compensate)
 
 
-def silence(pay_by: str) -> Ending:
-    """Give the end of a choreographed order that nobody answered: all may have happened, so all is made good."""
+def silence(pay_by: str, heard: Collection[str]) -> Ending:
+    """Give the end of a choreographed order whose next answer did not come in time.
+
+    Whoever was to answer may have acted all the same, so everything is made good.
+
+    Args:
+        pay_by: How the order is paid.
+        heard: The types of the events heard of it.
+    """
+    waited_for = next(step for type_, step in _WAITS_FOR[pay_by] if type_ is None or type_.__name__ in heard)
     compensate = _MAY_HAVE_HAPPENED[pay_by]
-    return Ending(FAILED_DEADLINE, (first_status(pay_by),), RESERVE_STOCK, DEADLINE, compensate)
+    return Ending(FAILED_DEADLINE, (first_status(pay_by),), waited_for, DEADLINE, compensate)
 
 
 def success(pay_by: str) -> Ending:

@@ -97,7 +97,7 @@ def _ago(now: datetime, then: datetime) -> str:
 
 def _at(order: Order) -> str:
     if order.reason == DEADLINE:
-        return f" because nobody answered before {order.deadline_at:%H:%M:%S} UTC"
+        return f" at {order.updated_at:%H:%M:%S} UTC, because {order.failed_step} got no answer in time"
     return f" at {order.failed_step} ({order.reason})"
 
 
