@@ -70,7 +70,7 @@ async def http_beside_service() -> list[Ratio]:
     """Compare GET of one product in process with the service call and its DTO."""
     async with AsyncExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory())
-        app = create_app(Settings(data=Path(folder)))
+        app = create_app(Settings(data=Path(folder)), only=("store",))
         client = await opened.enter_async_context(running_app(app=app))
         created = await client.post("/store/products", json={"product_name": "lamp", "price": "9.90"})
         path = created.headers["Location"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
@@ -44,7 +45,7 @@ def create_app(
 
     Args:
         settings: Where the data lives; by default read from the environment. Without `data` and URLs it is in
-            private folders that are deleted when the application stops.
+            a private folder that is deleted when the application stops.
         only: The names of the services to run; the others run elsewhere, on the same bus, or not at all.
         around: Clock, sleep, randomness and relay settings of the services that take part in sagas.
 
@@ -62,11 +63,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
+            folder = running.enter_context(data_folder(settings))
             for service in services.values():
+                service.state.settings = settings.model_copy(update={"data": folder})
                 await running.enter_async_context(service.router.lifespan_context(service))
             if split:
                 app.state.bus = await running.enter_async_context(
-                    _conversation(split, services, settings, around or Around())
+                    _conversation(split, services, folder, around or Around())
                 )
             yield
 
@@ -100,15 +103,15 @@ def _create_split(one: SplitService, settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _conversation(
-    split: Sequence[SplitService], services: Mapping[str, FastAPI], settings: Settings, around: Around
+    split: Sequence[SplitService], services: Mapping[str, FastAPI], folder: Path, around: Around
 ) -> AsyncIterator[Bus]:
     """Open the bus that the settings name, and let each service publish, listen and work while the block runs.
 
     The embedded bus is a file beside the data.
     """
+    settings: Settings = services[split[0].name].state.settings
     url = None if settings.bus_url is None else settings.bus_url.get_secret_value()
     async with AsyncExitStack() as running:
-        folder = running.enter_context(data_folder(settings))
         bus = await running.enter_async_context(open_bus(url, folder))
         parts = []
         for one in split:
@@ -118,7 +121,7 @@ async def _conversation(
             )
             state.participant = await running.enter_async_context(one.part(near))
             state.participant.subscribe(bus)
-            state.settings, state.around = settings, around
+            state.around = around
             if settings.demo_data:
                 await one.seed(state.sessions)
             parts.append(state.participant)

@@ -33,13 +33,14 @@ def owns_database(
     Args:
         name: The service's name; its SQLite file is `<name>.db`.
         metadata: Its tables; those that are missing are created.
-        settings: Where its data is, and how large its pool.
+        settings: Where its data is, and how large its pool; `app.state.settings` comes first, where it is set.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with data_folder(settings) as folder:
-            engine = build_engine(database_url(name, settings, folder), pool=pool_settings(settings))
+        told: Settings = getattr(app.state, "settings", settings)
+        with data_folder(told) as folder:
+            engine = build_engine(database_url(name, told, folder), pool=pool_settings(told))
             try:
                 await _prepare(name, engine, metadata)
                 app.state.engine, app.state.sessions = engine, session_factory(engine)

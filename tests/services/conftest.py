@@ -47,7 +47,7 @@ async def shop(
             url = await stack.enter_async_context(scratch_database(shop_backend, folder))
         except DatabaseUnreachableError as error:
             missing(str(error))
-        app = create_app(Settings(database_url=SecretStr(url)))
+        app = create_app(Settings(database_url=SecretStr(url)), only=("store",))
         yield app, await stack.enter_async_context(running_app(app=app))
 
 

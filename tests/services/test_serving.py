@@ -86,7 +86,9 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
         assert found.json() == created.json()
         assert stop(process, signal.SIGTERM) == (0, "", "")
 
-    assert [file.name for file in data.iterdir()] == ["store.db"]
+    names = {file.name for file in data.iterdir() if file.suffix == ".db"}
+    services = {"orders.db", "customers.db", "payments.db", "inventory.db"}
+    assert names == {"store.db", "bus.db", "provider.db"} | services
 
 
 def test_data_without_a_folder_is_gone_at_the_end(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from lab_support.services.store.migrations import upgrade
 from lab_support.settings import Settings
 
 LAMP = {"product_name": "Desk lamp", "price": "24.90"}
+STORE = ("store",)
 NOWHERE = "postgresql+asyncpg://clerk:hunter2@127.0.0.1:1/shop"
 
 
@@ -49,9 +50,9 @@ async def test_data_folder_keeps_the_data(tmp_path: Path) -> None:
     """Two lives of the application on one folder see the same products."""
     settings = Settings(data=tmp_path / "new" / "data")
 
-    async with running_app(settings) as client:
+    async with running_app(app=create_app(settings, only=STORE)) as client:
         await client.post("/store/products", json=LAMP)
-    async with running_app(settings) as client:
+    async with running_app(app=create_app(settings, only=STORE)) as client:
         assert (await client.get("/store/products/1")).status_code == 200
 
     with sqlite3.connect(tmp_path / "new" / "data" / "store.db") as file:
@@ -61,7 +62,7 @@ async def test_data_folder_keeps_the_data(tmp_path: Path) -> None:
 
 async def test_temporary_data_is_private_and_gone_at_the_end(tmp_path: Path) -> None:
     """Without a folder the data lives in one that only its owner can enter, and only as long as the application."""
-    async with running_app() as client:
+    async with running_app(app=create_app(only=STORE)) as client:
         await client.post("/store/products", json=LAMP)
         (folder,) = (tmp_path / "temporary").iterdir()
         assert (folder / "store.db").is_file()
@@ -72,7 +73,7 @@ async def test_temporary_data_is_private_and_gone_at_the_end(tmp_path: Path) -> 
 
 async def test_engine_is_closed_when_the_caller_fails(tmp_path: Path) -> None:
     """An error inside the block comes out as it is, and leaves no file and no connection."""
-    app = create_app()
+    app = create_app(only=STORE)
     pools = []
 
     async def use_and_fail() -> None:
@@ -92,7 +93,7 @@ async def test_engine_is_closed_when_the_caller_fails(tmp_path: Path) -> None:
 
 async def test_application_can_live_twice() -> None:
     """The same object can be started again; a temporary database is then a new one."""
-    app = create_app()
+    app = create_app(only=STORE)
     for _ in range(2):
         async with running_app(app=app) as client:
             assert (await client.get("/store/products")).json()["items"] == []
@@ -102,7 +103,7 @@ async def test_application_can_live_twice() -> None:
 async def test_unreachable_database_is_told_in_one_line_without_secrets(tmp_path: Path) -> None:
     """Starting on a server that is not there names the server and hides the password."""
     with pytest.raises(DatabaseUnreachableError) as caught:
-        async with running_app(Settings(database_url=SecretStr(NOWHERE))):
+        async with running_app(app=create_app(Settings(database_url=SecretStr(NOWHERE)), only=STORE)):
             pytest.fail("the application must not start")
 
     assert "clerk:***@127.0.0.1:1/shop" in str(caught.value)
@@ -114,7 +115,9 @@ async def test_unreachable_database_is_told_in_one_line_without_secrets(tmp_path
 async def test_unusable_url_is_told_in_one_line_without_secrets() -> None:
     """A URL of an unknown database is refused before anything starts."""
     with pytest.raises(DatabaseUrlError) as caught:
-        async with running_app(Settings(database_url=SecretStr("oracle://clerk:hunter2@host/shop"))):
+        async with running_app(
+            app=create_app(Settings(database_url=SecretStr("oracle://clerk:hunter2@host/shop")), only=STORE)
+        ):
             pytest.fail("the application must not start")
 
     assert "hunter2" not in str(caught.value)
@@ -124,12 +127,12 @@ async def test_data_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     """A file in the place of the folder, or in the place of the database, is told in one line."""
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StartError, match=r"data folder .*file"):
-        async with running_app(Settings(data=tmp_path / "file")):
+        async with running_app(app=create_app(Settings(data=tmp_path / "file"), only=STORE)):
             pytest.fail("the application must not start")
 
     (tmp_path / "store.db").write_bytes(b"no database" * 1000)
     with pytest.raises((StartError, DatabaseUnreachableError), match=r"store\.db.*not a database"):
-        async with running_app(Settings(data=tmp_path)):
+        async with running_app(app=create_app(Settings(data=tmp_path), only=STORE)):
             pytest.fail("the application must not start")
 
 
@@ -139,11 +142,11 @@ async def test_data_of_an_earlier_version_is_told_how_to_be_upgraded(tmp_path: P
     await upgrade(url, "0001")
 
     with pytest.raises(StartError, match=r"products\.category.*alembic .*upgrade head"):
-        async with running_app(Settings(data=tmp_path)):
+        async with running_app(app=create_app(Settings(data=tmp_path), only=STORE)):
             pytest.fail("the application must not start")
 
     await upgrade(url)
-    async with running_app(Settings(data=tmp_path)) as client:
+    async with running_app(app=create_app(Settings(data=tmp_path), only=STORE)) as client:
         assert (await client.post("/store/products", json=LAMP)).status_code == 201
 
 
@@ -156,7 +159,7 @@ async def test_settings_and_application_exclude_each_other() -> None:
 
 async def test_health_asks_the_database() -> None:
     """A healthy answer has cost a statement."""
-    app = create_app()
+    app = create_app(only=STORE)
     async with running_app(app=app) as client:
         with trace_sql(store_of(app).state.engine) as trace:
             answer = await client.get("/healthz")
@@ -167,7 +170,7 @@ async def test_health_asks_the_database() -> None:
 
 async def test_health_names_the_service_whose_database_is_silent() -> None:
     """When a database stops answering the health turns to 503, names the service, and tells no address."""
-    app = create_app()
+    app = create_app(only=STORE)
     async with running_app(app=app) as client:
         working = store_of(app).state.engine
         store_of(app).state.engine = build_engine(NOWHERE)
@@ -185,7 +188,7 @@ async def test_health_names_the_service_whose_database_is_silent() -> None:
 
 async def test_exhausted_pool_is_unavailable_and_recovers(tmp_path: Path) -> None:
     """While all connections are held a request answers 503 with Retry-After, and afterwards it works again."""
-    app = create_app(Settings(data=tmp_path, pool_size=1, max_overflow=0, pool_timeout_s=0.05))
+    app = create_app(Settings(data=tmp_path, pool_size=1, max_overflow=0, pool_timeout_s=0.05), only=STORE)
     async with running_app(app=app) as client:
         async with store_of(app).state.engine.connect():
             refused = await client.get("/store/products")
@@ -199,7 +202,7 @@ async def test_exhausted_pool_is_unavailable_and_recovers(tmp_path: Path) -> Non
 
 async def test_unexpected_error_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A table that is gone answers 500 without SQL; the log has the whole story."""
-    app = create_app()
+    app = create_app(only=STORE)
     async with running_app(app=app) as client:
         async with store_of(app).state.engine.begin() as connection:
             await connection.execute(text("DROP TABLE order_items"))
@@ -221,7 +224,7 @@ async def test_bug_in_the_application_is_a_500_for_the_client() -> None:
     async def broken() -> None:
         raise RuntimeError("the password is hunter2")
 
-    app = create_app()
+    app = create_app(only=STORE)
     store_of(app).dependency_overrides[get_session] = broken
     async with running_app(app=app) as client:
         answer = await client.get("/store/products")
@@ -233,7 +236,7 @@ async def test_bug_in_the_application_is_a_500_for_the_client() -> None:
 
 async def test_description_is_complete_and_silent() -> None:
     """Both OpenAPI documents are made without a warning and list every route, status and problem document."""
-    app = create_app()
+    app = create_app(only=STORE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         root, store = app.openapi(), store_of(app).openapi()
@@ -274,7 +277,7 @@ async def test_patch_is_described_without_nulls() -> None:
 
 async def test_documentation_can_be_opened() -> None:
     """The description is served for the shop and, under its own path, for the store."""
-    async with running_app() as client:
+    async with running_app(app=create_app(only=STORE)) as client:
         for address in ("/openapi.json", "/store/openapi.json", "/docs", "/store/docs"):
             assert (await client.get(address)).status_code == 200
         assert (await client.get("/store/openapi.json")).json()["servers"] == [{"url": "/store"}]
@@ -290,7 +293,7 @@ async def test_slow_silence_of_a_database_ends(monkeypatch: pytest.MonkeyPatch) 
 
     server = await asyncio.start_server(listen_in_silence, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    app = create_app()
+    app = create_app(only=STORE)
     async with server, running_app(app=app) as client:
         working = store_of(app).state.engine
         store_of(app).state.engine = silent = build_engine(f"postgresql+asyncpg://u@127.0.0.1:{port}/x")

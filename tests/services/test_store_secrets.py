@@ -43,7 +43,7 @@ async def shop(
         "lab_support",
     ):
         caplog.set_level(logging.DEBUG, logger=name)
-    app = create_app(Settings(data=tmp_path))
+    app = create_app(Settings(data=tmp_path), only=("store",))
     async with running_app(app=app) as client:
         yield app.state.services["store"], client
 

@@ -116,7 +116,7 @@ def test_service_names_neither_sqlalchemy_nor_a_class_of_it() -> None:
 
 async def test_whole_api_runs_on_fakes_without_a_statement() -> None:
     """The provider is the one place to choose: with fakes in it the routes ask no database."""
-    app = create_app()
+    app = create_app(only=("store",))
     store: FastAPI = app.state.services["store"]
     products, users = InMemoryProductRepository(), InMemoryUserRepository()
     store.dependency_overrides[product_repository] = lambda: products
