@@ -7,19 +7,19 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support.database import UnitOfWork
-from lab_support.messaging import Consumer, Event, Listener
-from lab_support.messaging.consumer import Effect
-from lab_support.messaging.outbox import topic_of
+from lab_support.messaging import Consumer, Event, EventTypes, Listener
 from lab_support.services.payments.entities import InboxMessage, OutboxMessage
 from lab_support.services.payments.events import (
+    COMMANDED,
     COMMANDS,
     EVENTS,
+    READ,
     REPLIES,
     ChargePayment,
     CustomerVerified,
@@ -31,14 +31,14 @@ from lab_support.services.payments.events import (
 from lab_support.services.payments.service import PaymentService
 from lab_support.services.vocabulary import REFUND_PAYMENT
 
-NAME = "payments"
-HEARD = {
-    "customer": [CustomerVerified.__name__],
-    "stock": [InventoryReservationFailed.__name__],
-    "order": [OrderFailed.__name__, ReviewResolved.__name__],
-    COMMANDS: None,
-}
-"""The topics that Payments listens to, and what it uses of them; nobody else has a say in what its commands are."""
+NAME: Final = "payments"
+TOPICS: Final = ("customer", "stock", "order")
+HEARS: Final = frozenset(one.__name__ for one in READ)
+
+OBEYS: Final = EventTypes()
+"""All that may be commanded; anything else under that topic is parked."""
+for _model in COMMANDED:
+    OBEYS.register(_model)
 
 
 class Reactions:
@@ -92,6 +92,8 @@ def listeners(
 ) -> list[Listener]:
     """Give what Payments wants to hear.
 
+    Commands have an inbox name of their own, because their answers go to `order.replies`.
+
     Args:
         sessions: On the database of Payments.
         service: Its use cases.
@@ -99,24 +101,14 @@ def listeners(
         work: Wakes the workers.
     """
     reactions = Reactions(service, work)
-
-    def consumer(topic: str, effect: Effect) -> Consumer:
-        return Consumer(
-            name=NAME,
-            sessions=sessions,
-            inbox=InboxMessage,
-            outbox=OutboxMessage,
-            types=EVENTS,
-            effect=effect,
-            only=HEARD[topic],
-            topic_of=topic_of_replies if topic == COMMANDS else topic_of,
-            wake=wake,
-        )
-
-    effects = {topic: reactions.to_command if topic == COMMANDS else reactions.to_event for topic in HEARD}
-    return [Listener(topic, NAME, consumer(topic, effect)) for topic, effect in effects.items()]
-
-
-def topic_of_replies(_event: Event) -> str:
-    """Send what answers a command to the orchestrator alone."""
-    return REPLIES
+    common: dict[str, Any] = {
+        "sessions": sessions,
+        "inbox": InboxMessage,
+        "outbox": OutboxMessage,
+        "wake": wake,
+    }
+    hears = Consumer(name=NAME, types=EVENTS, only=HEARS, effect=reactions.to_event, **common)
+    obeys = Consumer(
+        name=COMMANDS, types=OBEYS, effect=reactions.to_command, topic_of=lambda _event: REPLIES, **common
+    )
+    return [*(Listener(topic, NAME, hears) for topic in TOPICS), Listener(COMMANDS, NAME, obeys)]

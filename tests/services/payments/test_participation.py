@@ -106,12 +106,25 @@ async def test_event_that_breaks_its_contract_is_parked(
     till: Till, type_: str, payload: dict[str, object]
 ) -> None:
     """Nothing is charged, nothing is lost: it waits in the inbox with its reason."""
+    consumer = "payment.commands" if type_ == "ChargePayment" else "payments"
     bad = event(type_, uuid4(), **payload)
     await till.hears(bad)
     await till.works_until_idle()
 
     async with till.sessions() as session:
-        row = await session.get(InboxMessage, ("payments", bad.event_id))
+        row = await session.get(InboxMessage, (consumer, bad.event_id))
     assert row is not None
     assert row.parked_at is not None
     assert await till.told() == []
+
+
+@on_sqlite
+async def test_event_of_its_own_under_commands_is_parked(till: Till) -> None:
+    """Nobody commands Payments to have succeeded."""
+    forged = event("ChargePayment", uuid4()).model_copy(update={"type": "PaymentSuccessful"})
+    await till.participant().listeners[-1].handler(forged)
+
+    async with till.sessions() as session:
+        row = await session.get(InboxMessage, ("payment.commands", forged.event_id))
+    assert row is not None
+    assert "PaymentSuccessful" in (row.last_error or "")
