@@ -1,0 +1,47 @@
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from lab_support.exercises.s13_06.errors import OutOfStock, UnknownSku
+from lab_support.exercises.s13_06.events import EVENTS, Line
+from lab_support.messaging import Event, EventTypes
+
+
+class Reason(StrEnum):
+    OUT_OF_STOCK = "OUT_OF_STOCK"
+    UNKNOWN_SKU = "UNKNOWN_SKU"
+    TIMEOUT = "TIMEOUT"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+REASONS = {
+    OutOfStock: Reason.OUT_OF_STOCK,
+    UnknownSku: Reason.UNKNOWN_SKU,
+    TimeoutError: Reason.TIMEOUT,
+}
+TYPES = EventTypes()
+
+
+class InventoryReservationFailed(BaseModel):
+    failed_step: str = "reserve_stock"
+    sku: str
+    reason: Reason
+    payment_id: int
+    amount: Decimal
+    reserved: list[Line]
+
+
+TYPES.register(InventoryReservationFailed)
+
+
+def failure_event(cause, reserved, sku, error):
+    paid = EVENTS.payload_of(cause)
+    payload = InventoryReservationFailed(
+        sku=sku,
+        reason=REASONS.get(type(error), Reason.INTERNAL_ERROR),
+        payment_id=paid.payment_id,
+        amount=paid.amount,
+        reserved=reserved,
+    )
+    return TYPES.event(payload, aggregate_type="order", aggregate_id=cause.aggregate_id)

@@ -1,0 +1,41 @@
+from sqlalchemy import select, update
+
+from lab_support.exercises.s13_06.events import EVENTS, Line, StockReleased
+from lab_support.exercises.s13_06.shop import OutboxMessage, Reservation, ReservationState, Review, Stock
+from lab_support.messaging import unit_of_work
+
+
+def released(event, lines):
+    payload = StockReleased(lines=lines)
+    return EVENTS.event(payload, aggregate_type="order", aggregate_id=event.aggregate_id, cause=event)
+
+
+def review(event, sku, reason):
+    return Review(
+        order_id=event.aggregate_id,
+        event_id=str(event.event_id),
+        event=event.model_dump(mode="json"),
+        reason=reason,
+        about=sku,
+    )
+
+
+def held_for(event):
+    mine = (Reservation.order_id == event.aggregate_id, Reservation.state == ReservationState.HELD)
+    return select(Reservation).where(*mine).with_for_update()
+
+
+async def release_stock(sessions, event):
+    async with unit_of_work(sessions, OutboxMessage) as uow:
+        lines = []
+        for held in (await uow.session.scalars(held_for(event))).all():
+            same_count = select(Stock).where(Stock.sku == held.sku, Stock.stocktake == held.stocktake)
+            shelf = await uow.session.scalar(same_count.with_for_update())
+            if shelf is None:
+                continue
+            shelf.free += held.units
+            held.state = ReservationState.RELEASED
+            lines.append(Line(sku=held.sku, quantity=held.units))
+        if lines:
+            uow.announce(released(event, lines))
+        await uow.commit()
