@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -17,6 +17,8 @@ from lab_support.services.vocabulary import Compensation, CustomerId, Lines, Mon
 TOPIC = "payment"
 COMMANDS = "payment.commands"
 REPLIES = "order.replies"
+Reason = Annotated[str, Field(pattern=r"^[A-Z_]{1,100}$")]
+"""A code such as REFUND_REFUSED, never the text of an exception."""
 
 
 # --- published under "payment", of the aggregate "payment" (its id is the order's)
@@ -60,8 +62,8 @@ class CompensationFailed(Payload):
     order_id: UUID
     service: Literal["payments"] = "payments"
     action: Compensation
-    reason: str
-    attempts: int
+    reason: Reason
+    attempts: int = Field(ge=0)
 
 
 # --- read
