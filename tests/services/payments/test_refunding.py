@@ -156,6 +156,32 @@ async def test_refund_during_the_charge_leaves_nothing_charged(
 
 
 @on_sqlite
+async def test_charge_that_begins_behind_the_refund_is_given_back(
+    till: Till, provider: SimulatedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refund found nothing that was asked for; before it could say so the card was charged: it looks again."""
+    order_id = uuid4()
+    await till.hears(event("CustomerVerified", order_id))
+    await till.hears(event("OrderFailed", order_id))
+    charges, refunds = till.participant().workers
+    looked = refunds._ask  # type: ignore[attr-defined]
+
+    async def overtaken(*arguments: Any) -> None:
+        await looked(*arguments)
+        await charges.turn()
+
+    monkeypatch.setattr(refunds, "_ask", overtaken)
+    await refunds.turn()
+    task = await till.task(order_id)
+    assert task is not None
+    assert (task.status, task.last_reason) == ("OPEN", "PaymentMovedError")
+
+    await till.works_until_idle()
+    assert await till.told() == ["PaymentSuccessful", "PaymentRefunded"]
+    assert await provider.balance() == NOTHING
+
+
+@on_sqlite
 async def test_declined_payment_has_nothing_to_refund(till: Till, provider: SimulatedProvider) -> None:
     """It stays declined, and its promise is kept."""
     order_id = uuid4()
