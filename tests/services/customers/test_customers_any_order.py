@@ -71,7 +71,7 @@ def here() -> Iterator[tuple[asyncio.Runner, CustomerWorld]]:
 
 
 @given(data=st.data(), kinds=st.lists(st.sampled_from(sorted(HISTORIES)), min_size=1, max_size=4))
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=40, derandomize=True, deadline=None)
 def test_credit_is_conserved_in_any_order(
     here: tuple[asyncio.Runner, CustomerWorld], data: st.DataObject, kinds: list[str]
 ) -> None:
