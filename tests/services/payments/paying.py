@@ -20,7 +20,7 @@ from lab_support.services.participant import Around, Participant
 from lab_support.services.payments.charge_settings import ChargeSettings
 from lab_support.services.payments.entities import CompensationTask, OutboxMessage, Payment
 from lab_support.services.payments.participation import participate
-from lab_support.services.payments.provider import PaymentProvider
+from lab_support.services.payments.provider import PaymentProvider, Receipt
 from lab_support.services.payments.simulated_provider import SimulatedProvider
 
 on_sqlite = pytest.mark.parametrize("backend", ["sqlite"])
@@ -159,6 +159,30 @@ def event(type_: str, order_id: UUID, /, **payload: Any) -> Event:
         saga_id=order_id,
         payload={"order_id": str(order_id), **known.get(type_, {}), **payload},
     )
+
+
+class Watched:
+    """Hands everything to a provider, and counts; a hook may come between a call and its answer."""
+
+    def __init__(self, provider: PaymentProvider) -> None:
+        self.provider = provider
+        self.charges: list[str] = []
+        self.refunds: list[str] = []
+        self.answered: Any = None
+
+    async def charge(self, key: str, amount: Decimal, *, card: str) -> Receipt:
+        self.charges.append(key)
+        receipt = await self.provider.charge(key, amount, card=card)
+        if self.answered is not None:
+            await self.answered()
+        return receipt
+
+    async def refund(self, key: str) -> Receipt | None:
+        self.refunds.append(key)
+        return await self.provider.refund(key)
+
+    async def find(self, key: str) -> Receipt | None:
+        return await self.provider.find(key)
 
 
 @asynccontextmanager

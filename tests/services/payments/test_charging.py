@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,7 +13,6 @@ from lab_support.database import fault, trace_sql
 from lab_support.database.faults import SimulatedDeath
 from lab_support.services.payments.charge_settings import ChargeSettings
 from lab_support.services.payments.events import PaymentSuccessful
-from lab_support.services.payments.provider import PaymentProvider, Receipt
 from lab_support.services.payments.simulated_provider import Outcome, SimulatedProvider
 from tests.services.payments.paying import (
     AMOUNT,
@@ -22,33 +20,12 @@ from tests.services.payments.paying import (
     PLACES,
     RETRY,
     Till,
+    Watched,
     event,
     on_sqlite,
 )
 
 NOTHING = Decimal("0.00")
-
-
-class Watched:
-    """Hands everything to a provider, and counts; a hook may come between a call and its answer."""
-
-    def __init__(self, provider: PaymentProvider) -> None:
-        self.provider = provider
-        self.charges: list[str] = []
-        self.answered: Any = None
-
-    async def charge(self, key: str, amount: Decimal, *, card: str) -> Receipt:
-        self.charges.append(key)
-        receipt = await self.provider.charge(key, amount, card=card)
-        if self.answered is not None:
-            await self.answered()
-        return receipt
-
-    async def refund(self, key: str) -> Receipt | None:
-        return await self.provider.refund(key)
-
-    async def find(self, key: str) -> Receipt | None:
-        return await self.provider.find(key)
 
 
 @on_sqlite
@@ -100,6 +77,20 @@ async def test_success_carries_what_the_next_service_needs(till: Till) -> None:
     assert [(line.sku, line.quantity) for line in payload.items] == [("LAMP-7", 2)]
     assert row.headers == {"saga_id": str(order_id), "causation_id": str(request.event_id), "version": 1}
     assert (row.topic, row.aggregateid) == ("payment", str(order_id))
+
+
+@on_sqlite
+async def test_amount_told_is_what_the_provider_charged(till: Till, provider: SimulatedProvider) -> None:
+    """Its receipt counts, and not what was asked for: a key that charged before gives its first receipt."""
+    order_id = uuid4()
+    await provider.charge(str(order_id), Decimal("10.30"), card="ada")
+    await till.hears(event("CustomerVerified", order_id))
+    await till.works()
+
+    [row] = await till.outbox()
+    payment = await till.payment(order_id)
+    assert payment is not None
+    assert (row.payload["amount"], payment.amount) == ("10.30", Decimal("10.30"))
 
 
 @on_sqlite

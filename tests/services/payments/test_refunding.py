@@ -14,7 +14,7 @@ from lab_support.database import fault, trace_sql
 from lab_support.database.faults import SimulatedDeath
 from lab_support.services.payments.provider import PaymentProvider, Receipt
 from lab_support.services.payments.simulated_provider import EVERYBODY, Outcome, SimulatedProvider
-from tests.services.payments.paying import AMOUNT, LIMIT_S, PLACES, Till, event, on_sqlite
+from tests.services.payments.paying import AMOUNT, LIMIT_S, PLACES, Till, Watched, event, on_sqlite
 
 NOTHING = Decimal("0.00")
 REFUND = ("InventoryReservationFailed", "OrderFailed")
@@ -81,6 +81,19 @@ async def test_three_deliveries_and_two_reasons_refund_once(till: Till, provider
 
 
 @on_sqlite
+async def test_amount_told_is_what_the_provider_gave_back(till: Till, provider: SimulatedProvider) -> None:
+    """Nobody here knew what was charged: only the provider's receipt tells."""
+    order_id = uuid4()
+    await provider.charge(str(order_id), Decimal("10.30"), card="ada")
+    await provider.script(str(order_id), *[Outcome.TIMEOUT_AFTER] * 3)
+    await till.hears(event("CustomerVerified", order_id))
+    await till.works_until_idle()
+
+    [_, row] = await till.outbox()
+    assert (row.type, row.payload["amount"]) == ("PaymentRefunded", "10.30")
+
+
+@on_sqlite
 async def test_refund_names_its_cause_and_saga(till: Till) -> None:
     """The timeline of a saga is built of these."""
     order_id = await charged(till)
@@ -119,10 +132,11 @@ async def test_refund_before_the_charge_leaves_a_tombstone(till: Till, provider:
 
 @on_sqlite
 async def test_refund_before_the_first_attempt_cancels_the_charge(
-    till: Till, provider: SimulatedProvider
+    engine: AsyncEngine, provider: SimulatedProvider
 ) -> None:
     """Requested and not yet asked for: the provider never hears of it."""
-    order_id = uuid4()
+    watched, order_id = Watched(provider), uuid4()
+    till = Till(engine, watched)
     await till.hears(event("CustomerVerified", order_id))
     await till.hears(event("OrderFailed", order_id))
     charges, refunds = till.participant().workers
@@ -130,7 +144,7 @@ async def test_refund_before_the_first_attempt_cancels_the_charge(
     await charges.turn()
 
     assert (await till.status(order_id), await till.told()) == ("CANCELLED", ["NothingToCompensate"])
-    assert await provider.find(str(order_id)) is None
+    assert (watched.charges, watched.refunds) == ([], [])
 
 
 @pytest.mark.parametrize(
