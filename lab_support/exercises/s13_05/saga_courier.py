@@ -105,7 +105,8 @@ class Courier:
 
     def _next(self) -> int:
         """Choose a place in the bag."""
-        slow, quick = [], []
+        slow: list[int] = []
+        quick: list[int] = []
         for place, one in enumerate(self._bag):
             late = self.weather.slow and one.to.startswith(self.weather.slow)
             (slow if late else quick).append(place)
