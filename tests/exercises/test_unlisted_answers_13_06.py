@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from lab_support.exercises import State, Verdict, find, judge
+from lab_support.exercises import State, Verdict, find, judge, judging
 from lab_support.exercises.s13_06.errors import OutOfStock, ProviderUnavailable, ReviewReason, UnknownSku
 from lab_support.exercises.s13_06.events import (
     EVENTS,
@@ -281,6 +281,26 @@ def test_refund_without_a_saga_has_no_cause():
     assert "saga" in verdict.decisive.message
 
 
+def test_event_that_tells_no_amount_has_no_cause():
+    """An event of one's own making, without the amount, is no crash of the judge."""
+
+    async def refund_payment(sessions, event):
+        async with unit_of_work(sessions, OutboxMessage) as uow:
+            mine = (Payment.order_id == event.aggregate_id, Payment.state == PaymentState.CHARGED)
+            change = update(Payment).where(*mine).values(state=PaymentState.REFUNDED)
+            row = (await uow.session.execute(change.returning(Payment.id, Payment.amount))).one_or_none()
+            if row is not None:
+                uow.session.add(Refund(payment_id=row.id, amount=row.amount))
+                bare = {"type": "PaymentRefunded", "aggregate_type": "order", "payload": {"amount": "much"}}
+                uow.announce(Event(**bare, aggregate_id=event.aggregate_id, saga_id=event.saga_id))
+            await uow.commit()
+
+    verdict = judged("13.6.2", refund_payment)
+
+    assert causes(verdict) == []
+    assert verdict.decisive.observed == "no amount"
+
+
 def test_error_for_an_unpaid_order_is_no_answer():
     """Raising for what is no error stops the consumer."""
 
@@ -401,6 +421,15 @@ def test_adding_the_row_again_is_found_out():
             await uow.commit()
 
     assert not judged("13.6.3", release_stock).passed
+
+
+def test_event_as_text_is_the_event():
+    """A review may hold the event as its JSON text."""
+
+    async def release_stock(sessions, event):
+        await released_under_locks(sessions, event, kept=event.model_dump_json())
+
+    assert judged("13.6.3", release_stock).passed
 
 
 # 13.6.4
@@ -645,3 +674,26 @@ def test_test_that_always_fails_has_no_cause():
 
     assert causes(verdict) == []
     assert verdict.decisive.title == "the test passes on a good saga"
+
+
+async def released_by_locks(sessions, event):
+    await released_under_locks(sessions, event)
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answers"),
+    [
+        ("13.6.2", (refunded_by_state,)),
+        ("13.6.3", (released_by_locks,)),
+        ("13.6.4", (charged, cancelled, confirmed)),
+    ],
+    ids=["refund", "release", "tombstone"],
+)
+def test_right_answer_passes_where_postgresql_cannot_run(exercise_id, answers, monkeypatch):
+    """Without PostgreSQL every story is told on SQLite, and the verdict is the same."""
+    monkeypatch.setattr(judging, "_postgres_can_run", lambda: False)
+
+    verdict = judged(exercise_id, *answers)
+
+    assert verdict.passed, verdict.decisive
+    assert any("for want of postgresql" in case.engine for case in verdict.cases)

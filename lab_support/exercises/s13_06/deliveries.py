@@ -6,8 +6,9 @@ Section:
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -71,6 +72,18 @@ async def deliver(
     return {"died": injected.reached}
 
 
+async def deliver_at_once(
+    attempt: Attempt, handler: Handler, event: dict[str, Any], copies: int
+) -> dict[str, Any]:
+    """Hand copies of one event to a handler at once; who is refused gets its copy again."""
+    sessions, received = writers(attempt), Event.model_validate(event)
+    ends = await asyncio.gather(*(handler(sessions, received) for _ in range(copies)), return_exceptions=True)
+    refused = [type(one).__name__ for one in ends if isinstance(one, BaseException)]
+    for _ in refused:
+        await handler(sessions, received)
+    return {"refused": refused}
+
+
 async def refunds_of(story: Story, order_id: str) -> list[Decimal]:
     """Read what went back for an order."""
     query = select(Refund.amount).join(Payment, Payment.id == Refund.payment_id)
@@ -85,12 +98,29 @@ async def announced(story: Story, order_id: str, event_type: str) -> list[dict[s
     return await story.rows(query.where(*mine))
 
 
+def amount_in(payload: Any) -> Decimal | None:
+    """Read the amount that a payload tells; None if it tells none."""
+    try:
+        return Decimal(str(payload["amount"]))
+    except (LookupError, TypeError, ArithmeticError):
+        return None
+
+
+def is_event(kept: Any, event: dict[str, Any]) -> bool:
+    """Whether what was kept, as JSON or as its text, can be read as the very event."""
+    try:
+        read = Event.model_validate_json(kept) if isinstance(kept, str) else Event.model_validate(kept)
+    except ValueError:
+        return False
+    return read == Event.model_validate(event)
+
+
 async def count(story: Story, table: Any) -> int:
     """Count a table's rows."""
     rows = await story.rows(select(func.count().label("rows")).select_from(table))
     return int(rows[0]["rows"])
 
 
-def shown(amounts: list[Decimal]) -> str:
+def shown(amounts: Sequence[Decimal | None]) -> str:
     """Show amounts, or say that there are none."""
-    return ", ".join(f"{one:.2f}" for one in amounts) or "none"
+    return ", ".join("no amount" if one is None else f"{one:.2f}" for one in amounts) or "none"

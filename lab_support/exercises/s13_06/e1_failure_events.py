@@ -129,8 +129,9 @@ class _Sale:
         shelf = [{"sku": sku, "free": free, "stocktake": 1} for sku, free in self.free.items()]
         await self.story.write(insert(Stock), shelf)
 
-    async def told(self, error: str = "OutOfStock", text: str = "out of stock") -> dict[str, Any]:
+    async def told(self, error: str = "OutOfStock", text: str = "") -> dict[str, Any]:
         """Have the failure announced; note what the event lacks or tells too much."""
+        text = text or f"refused under number {self.story.random.getrandbits(40):x}"
         answer = await self.story.ask(
             fail, call=f"a reservation that failed with {error}", cause=self.cause, error=error, text=text,
             reserved=[one.model_dump() for one in self.reserved], sku=self.failed.sku,
@@ -155,6 +156,10 @@ async def _undo(story: Story, event: dict[str, Any]) -> None:
         story.expect(False, f"The others cannot read your payload: {shown}: {why}.",
                      expected=", ".join(Promised.model_fields), observed=sorted(event["payload"]))  # fmt: skip
         return
+    known = {row["id"] for row in await story.rows(select(Payment.id))}
+    story.expect(
+        told.payment_id in known, "There is no payment with that payment_id.", observed=told.payment_id
+    )
     await story.write(insert(Refund), [{"payment_id": told.payment_id, "amount": Decimal(told.amount)}])
     for line in told.reserved:
         put_back = update(Stock).where(Stock.sku == line.sku).values(free=Stock.free + line.quantity)

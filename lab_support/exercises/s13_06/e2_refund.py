@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -13,20 +12,20 @@ from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
 from lab_support.exercises.s13_06.deliveries import (
     MOST_STATEMENTS,
+    amount_in,
     announced,
     count,
     deliver,
+    deliver_at_once,
     event_about,
     money,
     new_id,
     refunds_of,
     shown,
-    writers,
 )
 from lab_support.exercises.s13_06.events import OrderFailed
 from lab_support.exercises.s13_06.shop import CardBase, Payment, PaymentState, Refund
 from lab_support.exercises.story import Story
-from lab_support.messaging import Event
 
 refund = Exercise(
     id="13.6.2",
@@ -89,13 +88,8 @@ async def fail(attempt: Attempt, event: dict[str, Any], dies_after: int = 0) -> 
 
 @refund.act
 async def fail_at_once(attempt: Attempt, event: dict[str, Any], copies: int) -> dict[str, Any]:
-    """Deliver copies of one event at once, as several processes would; who is refused gets its copy again."""
-    handler, sessions, received = attempt.the("refund_payment"), writers(attempt), Event.model_validate(event)
-    ends = await asyncio.gather(*(handler(sessions, received) for _ in range(copies)), return_exceptions=True)
-    refused = [type(one).__name__ for one in ends if isinstance(one, BaseException)]
-    for _ in refused:
-        await handler(sessions, received)
-    return {"refused": refused}
+    """Deliver copies of one event at once, as several processes would."""
+    return await deliver_at_once(attempt, attempt.the("refund_payment"), event, copies)
 
 
 async def _paid_order(story: Story, state: PaymentState = PaymentState.CHARGED) -> tuple[str, Decimal]:
@@ -121,7 +115,7 @@ async def _once(story: Story, order_id: str, amount: Decimal, when: str) -> None
     story.expect(refunds == [amount], f"{when} the refunds are not the one that is due.",
                  expected=shown([amount]), observed=shown(refunds))  # fmt: skip
     events = await announced(story, order_id, "PaymentRefunded")
-    told = [Decimal(str(one["payload"].get("amount"))) for one in events]
+    told = [amount_in(one["payload"]) for one in events]
     story.expect(told == [amount], f"{when} the outbox does not hold one PaymentRefunded with that amount.",
                  expected=shown([amount]), observed=shown(told))  # fmt: skip
     state = (await story.rows(select(Payment.state).where(Payment.order_id == order_id)))[0]["state"]

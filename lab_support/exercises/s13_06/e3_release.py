@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, update
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
-from lab_support.exercises.s13_06.deliveries import (
-    MOST_STATEMENTS,
-    announced,
-    deliver,
-    event_about,
-    new_id,
-    writers,
+from lab_support.exercises.s13_06.deliveries import MOST_STATEMENTS, announced, deliver, deliver_at_once
+from lab_support.exercises.s13_06.shelf import (
+    expect_review,
+    free_pieces,
+    order_failed,
+    released_lines,
+    reservation_states,
+    reserved,
+    reviews_of,
 )
-from lab_support.exercises.s13_06.events import OrderFailed
-from lab_support.exercises.s13_06.shop import CardBase, Reservation, Review, Stock
+from lab_support.exercises.s13_06.shop import CardBase, Stock
 from lab_support.exercises.story import Story
-from lab_support.messaging import Event
 
 DELIVERIES = 3
-Held = dict[str, int]
 
 release = Exercise(
     id="13.6.3",
@@ -76,112 +73,44 @@ async def fail(attempt: Attempt, event: dict[str, Any], dies_after: int = 0) -> 
 
 @release.act
 async def fail_at_once(attempt: Attempt, event: dict[str, Any], copies: int) -> dict[str, Any]:
-    """Deliver copies of one event at once; who is refused gets its copy again."""
-    handler, sessions, received = attempt.the("release_stock"), writers(attempt), Event.model_validate(event)
-    ends = await asyncio.gather(*(handler(sessions, received) for _ in range(copies)), return_exceptions=True)
-    refused = [type(one).__name__ for one in ends if isinstance(one, BaseException)]
-    for _ in refused:
-        await handler(sessions, received)
-    return {"refused": refused}
-
-
-async def _reserved(story: Story, products: int) -> tuple[str, Held, dict[str, int]]:
-    """Seed products and an order that holds pieces of each; return the order, what it holds, and what is free."""
-    draw, order_id = story.random, new_id(story.random)
-    shelf = [
-        {"sku": f"SKU-{number}", "free": draw.randint(5, 40), "stocktake": draw.randint(1, 9)}
-        for number in draw.sample(range(10_000, 90_000), products)
-    ]
-    await story.write(insert(Stock), shelf)
-    held = {str(one["sku"]): draw.randint(1, 4) for one in shelf}
-    rows = [
-        {
-            "order_id": order_id,
-            "sku": one["sku"],
-            "units": held[str(one["sku"])],
-            "stocktake": one["stocktake"],
-            "state": "HELD",
-        }
-        for one in shelf
-    ]
-    await story.write(insert(Reservation), rows)
-    return order_id, held, {str(one["sku"]): int(str(one["free"])) for one in shelf}
-
-
-def _failed(story: Story, order_id: str) -> dict[str, Any]:
-    return event_about(story.random, order_id, OrderFailed(reason="PAYMENT_DECLINED", amount=Decimal(9)))
-
-
-async def _free(story: Story) -> dict[str, int]:
-    return {row["sku"]: row["free"] for row in await story.rows(select(Stock.sku, Stock.free))}
-
-
-async def _states(story: Story, order_id: str) -> dict[str, str]:
-    query = select(Reservation.sku, Reservation.state).where(Reservation.order_id == order_id)
-    return {row["sku"]: row["state"] for row in await story.rows(query)}
-
-
-async def _reviews(story: Story, order_id: str) -> list[dict[str, Any]]:
-    query = select(Review.about, Review.state, Review.reason, Review.event).order_by(Review.id)
-    return await story.rows(query.where(Review.order_id == order_id))
-
-
-async def _released_lines(story: Story, order_id: str) -> Held:
-    """Read what the outbox says was released; a sku told twice counts twice."""
-    told: Held = {}
-    for event in await announced(story, order_id, "StockReleased"):
-        for line in event["payload"]["lines"]:
-            told[line["sku"]] = told.get(line["sku"], 0) + line["quantity"]
-    return told
-
-
-async def _in_review(story: Story, order_id: str, sku: str, failed: dict[str, Any], why: str) -> None:
-    """Expect one review, of that product, with the event in it, and the reservation marked."""
-    reviews = await _reviews(story, order_id)
-    found = [(one["about"], one["state"]) for one in reviews]
-    story.expect(found == [(sku, "REQUIRES_REVIEW")], f"{why}, and there is not one review of it.",
-                 expected=[(sku, "REQUIRES_REVIEW")], observed=found)  # fmt: skip
-    kept = reviews[0]["event"]
-    told = isinstance(kept, dict) and kept.get("event_id") == failed["event_id"]
-    story.expect(told, "The review does not hold the event, so nobody can take it up again.", observed=kept)
-    story.expect(reviews[0]["reason"], "The review gives no reason.")
-    story.equal(
-        (await _states(story, order_id))[sku], "REQUIRES_REVIEW", "The reservation has another state."
-    )
+    """Deliver copies of one event at once, as several processes would."""
+    return await deliver_at_once(attempt, attempt.the("release_stock"), event, copies)
 
 
 @release.scenario("the pieces of a failed order are free again, and others learn of it")
 async def calm(story: Story) -> None:
     await story.create(CardBase.metadata)
-    order_id, held, free = await _reserved(story, 2)
-    other, _, others = await _reserved(story, 1)
-    failed = _failed(story, order_id)
+    order_id, held, free = await reserved(story, 2)
+    other, _, others = await reserved(story, 1)
+    failed = order_failed(story, order_id)
     await story.ask(fail, call="the failure of an order of two products", event=failed)
     wanted = {sku: free[sku] + units for sku, units in held.items()} | others
-    story.saw(can_release=await _free(story) == wanted)
-    story.equal(await _free(story), wanted, "The shelf is not what it should be.")
-    story.equal(set((await _states(story, order_id)).values()), {"RELEASED"}, "A reservation is still open.")
-    story.equal(set((await _states(story, other)).values()), {"HELD"}, "Another order lost its pieces.")
+    story.saw(can_release=await free_pieces(story) == wanted)
+    story.equal(await free_pieces(story), wanted, "The shelf is not what it should be.")
     story.equal(
-        await _released_lines(story, order_id), held, "StockReleased does not tell what was released."
+        set((await reservation_states(story, order_id)).values()),
+        {"RELEASED"},
+        "A reservation is still open.",
     )
+    story.equal(
+        set((await reservation_states(story, other)).values()), {"HELD"}, "Another order lost its pieces."
+    )
+    story.equal(await released_lines(story, order_id), held, "StockReleased does not tell what was released.")
     headers = (await announced(story, order_id, "StockReleased"))[0]["headers"]
     story.equal(headers.get("saga_id"), failed["saga_id"], "StockReleased does not name its saga.")
-    story.equal(await _reviews(story, order_id), [], "Everything was in order, and a person was called.")
+    story.equal(await reviews_of(story, order_id), [], "Everything was in order, and a person was called.")
 
 
 @release.scenario("three deliveries release once")
 async def copies(story: Story) -> None:
     await story.create(CardBase.metadata)
-    order_id, held, free = await _reserved(story, 1)
-    failed = _failed(story, order_id)
+    order_id, held, free = await reserved(story, 1)
+    failed = order_failed(story, order_id)
     for _ in range(DELIVERIES):
         await story.ask(fail, call="the same event, delivered three times", event=failed)
     wanted = {sku: free[sku] + units for sku, units in held.items()}
-    story.equal(await _free(story), wanted, "Three deliveries of one event did not release once.")
-    story.equal(
-        await _released_lines(story, order_id), held, "StockReleased does not tell what was released."
-    )
+    story.equal(await free_pieces(story), wanted, "Three deliveries of one event did not release once.")
+    story.equal(await released_lines(story, order_id), held, "StockReleased does not tell what was released.")
 
 
 async def _deliver_after(story: Story, order_id: str, failed: dict[str, Any], what: str) -> bool:
@@ -191,7 +120,7 @@ async def _deliver_after(story: Story, order_id: str, failed: dict[str, Any], wh
         answer = await story.ask(fail, call=f"a failure after {what}", may_fail=True, event=failed)
         errors += [answer.error.types[0]] if answer.error else []
     ended = len(errors) < DELIVERIES
-    quiet = ended and not await _reviews(story, order_id)
+    quiet = ended and not await reviews_of(story, order_id)
     story.saw(never_acknowledged=story.seen.never_acknowledged or not ended)
     story.saw(ignored=story.seen.ignored or quiet)
     story.expect(ended, f"The handler raises at every delivery after {what}: the message is never acknowledged.",
@@ -202,34 +131,34 @@ async def _deliver_after(story: Story, order_id: str, failed: dict[str, Any], wh
 @release.scenario("a product that is gone needs a person; the others are released", points=2)
 async def gone(story: Story) -> None:
     await story.create(CardBase.metadata)
-    order_id, held, free = await _reserved(story, 3)
+    order_id, held, free = await reserved(story, 3)
     lost = story.random.choice(sorted(held))
     await story.write(delete(Stock).where(Stock.sku == lost))
-    failed = _failed(story, order_id)
+    failed = order_failed(story, order_id)
     await _deliver_after(story, order_id, failed, "the product was discontinued")
-    await _in_review(story, order_id, lost, failed, "The product's row is gone")
+    await expect_review(story, order_id, lost, failed, "The product's row is gone")
     left = {sku: units for sku, units in held.items() if sku != lost}
     wanted = {sku: free[sku] + units for sku, units in left.items()}
-    story.equal(await _free(story), wanted, "One product is gone, and the shelf of the others is wrong.")
     story.equal(
-        await _released_lines(story, order_id), left, "StockReleased does not tell what was released."
+        await free_pieces(story), wanted, "One product is gone, and the shelf of the others is wrong."
     )
+    story.equal(await released_lines(story, order_id), left, "StockReleased does not tell what was released.")
 
 
 @release.scenario("pieces reserved before a count are not added to it", points=2)
 async def counted(story: Story) -> None:
     await story.create(CardBase.metadata)
-    order_id, held, free = await _reserved(story, 1)
+    order_id, held, free = await reserved(story, 1)
     (sku, units), now = next(iter(held.items())), story.random.randint(50, 90)
     await story.write(update(Stock).values(free=now, stocktake=Stock.stocktake + 1))
-    failed = _failed(story, order_id)
+    failed = order_failed(story, order_id)
     await _deliver_after(story, order_id, failed, f"the shelf of {free[sku]} was counted: {now}")
-    found = (await _free(story))[sku]
+    found = (await free_pieces(story))[sku]
     story.saw(added_after_count=found > now)
     story.saw(ignored=story.seen.ignored and not found > now)
     story.expect(found == now, f"The count was {now}, with the {units} reserved in it, and you changed it.",
                  expected=now, observed=found)  # fmt: skip
-    await _in_review(story, order_id, sku, failed, "The shelf was counted after the reservation")
+    await expect_review(story, order_id, sku, failed, "The shelf was counted after the reservation")
 
 
 def _somebody_counts(number: int) -> Callable[[Any], Any]:
@@ -244,24 +173,26 @@ def _somebody_counts(number: int) -> Callable[[Any], Any]:
 @release.scenario("a count that comes between reading and writing stands", on="postgresql", points=2)
 async def race(story: Story) -> None:
     await story.create(CardBase.metadata)
-    order_id, held, free = await _reserved(story, 1)
+    order_id, held, free = await reserved(story, 1)
     (sku, units), now = next(iter(held.items())), story.random.randint(50, 90)
-    failed = _failed(story, order_id)
+    failed = order_failed(story, order_id)
     answer = await story.ask(
         fail, call="a failure, while somebody counts the shelf", may_fail=True,
         rival=_somebody_counts(now), rival_before=r'\s*UPDATE "?stock\b', event=failed,
     )  # fmt: skip
     if answer.error:
         await story.ask(fail, call="the same event again", event=failed)
-    came, found = answer.rival == "came between", (await _free(story))[sku]
+    came, found = answer.rival == "came between", (await free_pieces(story))[sku]
     story.equal(found, now if came else free[sku] + units, "The shelf is not what it should be.")
     if came:
-        await _in_review(story, order_id, sku, failed, "Somebody counted before your UPDATE")
-    other, pieces, before = await _reserved(story, 1)
-    await story.ask(fail_at_once, call="three copies at once", event=_failed(story, other), copies=DELIVERIES)
+        await expect_review(story, order_id, sku, failed, "Somebody counted before your UPDATE")
+    other, pieces, before = await reserved(story, 1)
+    await story.ask(
+        fail_at_once, call="three copies at once", event=order_failed(story, other), copies=DELIVERIES
+    )
     wanted = {one: before[one] + number for one, number in pieces.items()}
     story.equal(
-        {one: (await _free(story))[one] for one in pieces}, wanted, "Three copies did not release once."
+        {one: (await free_pieces(story))[one] for one in pieces}, wanted, "Three copies did not release once."
     )
 
 
@@ -269,17 +200,19 @@ async def race(story: Story) -> None:
 async def deaths(story: Story) -> None:
     await story.create(CardBase.metadata)
     for number in range(1, MOST_STATEMENTS + 1):
-        order_id, held, free = await _reserved(story, 2)
+        order_id, held, free = await reserved(story, 2)
         lost = min(held)
         await story.write(delete(Stock).where(Stock.sku == lost))
-        failed = _failed(story, order_id)
+        failed = order_failed(story, order_id)
         dying = f"a failure; the process dies after statement {number}"
         answer = await story.ask(fail, call=dying, event=failed, dies_after=number)
         await story.ask(fail, call=f"the same again, after a death at statement {number}", event=failed)
-        await _in_review(
+        await expect_review(
             story, order_id, lost, failed, f"After a death at statement {number} a product is gone"
         )
         kept = max(held)
-        story.equal((await _free(story))[kept], free[kept] + held[kept], "After a death the shelf is wrong.")
+        story.equal(
+            (await free_pieces(story))[kept], free[kept] + held[kept], "After a death the shelf is wrong."
+        )
         if not answer["died"]:
             break

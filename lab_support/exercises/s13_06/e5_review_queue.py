@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
-from lab_support.exercises.s13_06.deliveries import event_about, new_id, writers
+from lab_support.exercises.s13_06.deliveries import event_about, is_event, new_id, writers
 from lab_support.exercises.s13_06.errors import ProviderRefused, ProviderUnavailable
 from lab_support.exercises.s13_06.events import OrderFailed
 from lab_support.exercises.s13_06.shop import CardBase, Review
@@ -145,7 +145,7 @@ async def _reviews(story: Story, event: dict[str, Any]) -> list[dict[str, Any]]:
 async def _waits_for_a_person(story: Story, event: dict[str, Any], reason: str, when: str) -> None:
     """Expect one review that holds the whole message."""
     reviews = await _reviews(story, event)
-    kept = [_same(row["event"], event) for row in reviews]
+    kept = [is_event(row["event"], event) for row in reviews]
     story.saw(lost=story.seen.lost or (story.seen.called and not any(kept)))
     story.expect(len(reviews) == 1, f"{when}, the message was acknowledged, and the order has no review, or several.",
                  expected="1 review", observed=f"{len(reviews)} reviews")  # fmt: skip
@@ -154,14 +154,6 @@ async def _waits_for_a_person(story: Story, event: dict[str, Any], reason: str, 
     found = (reviews[0]["reason"], reviews[0]["state"], reviews[0]["event_id"])
     wanted = (reason, "REQUIRES_REVIEW", event["event_id"])
     story.equal(found, wanted, "The review's reason, state or event_id is another.")
-
-
-def _same(kept: Any, event: dict[str, Any]) -> bool:
-    """Whether what was kept can be read as the very event."""
-    try:
-        return Event.model_validate(kept) == Event.model_validate(event)
-    except ValueError:
-        return False
 
 
 @review_queue.scenario("a call that succeeds is made once, and needs nobody")

@@ -8,18 +8,6 @@ from lab_support.exercises.s13_06.events import EVENTS, Line
 from lab_support.messaging import Event, EventTypes
 
 
-class Reason(StrEnum):
-    OUT_OF_STOCK = "OUT_OF_STOCK"
-    UNKNOWN_SKU = "UNKNOWN_SKU"
-    TIMEOUT = "TIMEOUT"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
-
-
-REASONS = {
-    OutOfStock: Reason.OUT_OF_STOCK,
-    UnknownSku: Reason.UNKNOWN_SKU,
-    TimeoutError: Reason.TIMEOUT,
-}
 TYPES = EventTypes()
 
 

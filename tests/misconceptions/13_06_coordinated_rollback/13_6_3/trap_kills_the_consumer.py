@@ -10,16 +10,6 @@ def released(event, lines):
     return EVENTS.event(payload, aggregate_type="order", aggregate_id=event.aggregate_id, cause=event)
 
 
-def review(event, sku, reason):
-    return Review(
-        order_id=event.aggregate_id,
-        event_id=str(event.event_id),
-        event=event.model_dump(mode="json"),
-        reason=reason,
-        about=sku,
-    )
-
-
 def held_for(event):
     mine = (Reservation.order_id == event.aggregate_id, Reservation.state == ReservationState.HELD)
     return select(Reservation).where(*mine).with_for_update()

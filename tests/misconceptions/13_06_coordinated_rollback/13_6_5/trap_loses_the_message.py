@@ -4,15 +4,6 @@ from lab_support.exercises.s13_06.errors import ProviderRefused, ProviderUnavail
 from lab_support.exercises.s13_06.shop import Review
 
 
-def review(event, reason):
-    return Review(
-        order_id=event.aggregate_id,
-        event_id=str(event.event_id),
-        event=event.model_dump(mode="json"),
-        reason=reason,
-    )
-
-
 async def is_in_review(sessions, event):
     async with sessions() as session:
         mine = select(Review.id).where(Review.event_id == str(event.event_id))
