@@ -3,13 +3,17 @@
 import asyncio
 
 import pytest
+from sqlalchemy import select, update
 
+from lab_support.database import unit_of_work
 from lab_support.messaging import Event
 from lab_support.services.orders import events as e
 from lab_support.services.orders.desk import Desk
-from lab_support.services.orders.entities import IdempotencyKey, Order, OutboxMessage, TimelineEntry
+from lab_support.services.orders.entities import IdempotencyKey, Order, OutboxMessage, Price, TimelineEntry
 from lab_support.services.orders.errors import IdempotencyKeyReusedError
 from lab_support.services.orders.handlers import Hearing
+from lab_support.services.orders.idempotency import forget_keys
+from lab_support.services.orders.seed import seed
 from tests.services.orders.taking_orders import (
     LIMIT_S,
     Clock,
@@ -70,3 +74,34 @@ async def test_opposite_events_at_once_end_the_order_once(
     status = {"OrderApproved": "APPROVED", "OrderFailed": "FAILED_NO_STOCK"}[ended.type]
     assert (await the_order(sessions, order.id)).status == status
     assert await rows(sessions, *WRITTEN) == (1, 2, 4, 0)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+async def test_forgotten_key_orders_again(desk: Desk, sessions: Sessions, clock: Clock) -> None:
+    """Keys from before a moment are deleted, and their requests would be taken again; younger ones stay."""
+    old = await desk.orders.place_order("ada", "credit", lines(), idempotency_key="old")
+    clock.turn(1)
+    young = await desk.orders.place_order("ada", "credit", lines(), idempotency_key="young")
+
+    async with unit_of_work(sessions) as uow:
+        assert await forget_keys(uow.session, before=clock.now) == 1
+        await uow.commit()
+
+    assert (await desk.orders.place_order("ada", "credit", lines(), idempotency_key="young")) == young
+    again = await desk.orders.place_order("ada", "credit", lines(), idempotency_key="old")
+    assert again.order_id != old.order_id
+
+
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def test_price_list_is_filled_once(sessions: Sessions) -> None:
+    """Five processes that seed at once, on top of a list that is there, leave each product once and as it was."""
+    async with unit_of_work(sessions) as uow:
+        await uow.session.execute(update(Price).where(Price.sku != "MUG-2").values(name="Changed"))
+        await uow.commit()
+
+    async with asyncio.timeout(LIMIT_S):
+        await asyncio.gather(*(seed(sessions) for _ in range(5)))
+
+    async with sessions() as session:
+        names = [price.name for price in await session.scalars(select(Price))]
+    assert sorted(names) == ["Changed"] * 4 + ["Mug"]
