@@ -165,6 +165,9 @@ async def _run(story: Story, kinds: list[str], call: str, weather: dict[str, Any
                  observed=", ".join(answer["foreign"]))  # fmt: skip
     for case in cases:
         await _judge(story, case, "; ".join(answer["dead"]))
+    story.expect(
+        not answer["dead"], "An event was delivered again and again, and given up.", observed=answer["dead"]
+    )
 
 
 async def _judge(story: Story, case: _Case, dead: str) -> None:
