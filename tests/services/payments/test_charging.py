@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -217,7 +218,7 @@ async def test_command_is_answered_to_the_orchestrator_alone(till: Till, provide
     assert await provider.balance() == AMOUNT
 
 
-@pytest.mark.parametrize("outcome", [Outcome.DO, Outcome.REFUSE, Outcome.TIMEOUT_AFTER, Outcome.DOWN])
+@pytest.mark.parametrize("outcome", [Outcome.DO, Outcome.REFUSE, Outcome.TIMEOUT_AFTER])
 async def test_worker_that_dies_anywhere_charges_once(
     engine: AsyncEngine, till: Till, provider: SimulatedProvider, outcome: Outcome
 ) -> None:
@@ -303,3 +304,14 @@ async def test_charge_costs_three_statements_and_two_for_a_turn(
     assert len(hearing.statements) == 2 * size
     assert len(charging.statements) == 3 * size + 2
     assert len(idle.statements) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"call_s": 0}, {"call_s": 20.0}, {"lease_s": 5.0}, {"batch": 0}, {"call_s": float("nan")}],
+    ids=["no-time", "call-outlives-lease", "lease-too-short", "empty-batch", "nan"],
+)
+def test_settings_that_would_ask_twice_or_never_are_refused(wrong: dict[str, Any]) -> None:
+    """The error names the numbers and what they have to be."""
+    with pytest.raises(ValueError, match="give a call_s above 0"):
+        ChargeSettings(**wrong)

@@ -14,9 +14,11 @@ from lab_support.database import session_factory
 from lab_support.messaging import EmbeddedBus, Event, Message, RelaySettings
 from lab_support.services.participant import Around
 from lab_support.services.payments.entities import InboxMessage
+from lab_support.services.payments.handlers import listeners
 from lab_support.services.payments.participation import participate
+from lab_support.services.payments.service import PaymentService
 from lab_support.services.payments.simulated_provider import SimulatedProvider
-from tests.services.payments.paying import LIMIT_S, Till, event, on_sqlite
+from tests.services.payments.paying import ANNOUNCED, LIMIT_S, Till, event, on_sqlite
 
 
 class Heard:
@@ -62,6 +64,33 @@ async def test_request_and_refund_pass_over_the_bus(
     assert (successful.type, successful.causation_id) == ("PaymentSuccessful", request.event_id)
     assert (refunded.type, refunded.causation_id) == ("PaymentRefunded", reason.event_id)
     assert successful.saga_id == refunded.saga_id == order_id
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("type_", "payload", "woken"),
+    [
+        ("CustomerVerified", {}, 1),
+        ("ChargePayment", {}, 1),
+        ("RefundPayment", {}, 1),
+        ("OrderFailed", {}, 1),
+        ("OrderFailed", {"compensate": []}, 0),
+        ("CustomerVerified", {"amount": "-1.00"}, 0),
+    ],
+    ids=["verified", "charge", "refund", "failed", "nothing-to-refund", "parked"],
+)
+async def test_workers_are_woken_by_what_leaves_them_work(
+    till: Till, type_: str, payload: dict[str, object], woken: int
+) -> None:
+    """Once, after the commit: the work is there to be seen; a copy of the event wakes nobody."""
+    seen: list[bool] = []
+    heard = event(type_, uuid4(), **payload)
+    service = PaymentService(clock=till.clock)
+    for listener in listeners(till.sessions, service, work=lambda: seen.append(True)):
+        if listener.topic == ANNOUNCED[type_]:
+            await listener.handler(heard)
+            await listener.handler(heard)
+    assert len(seen) == woken
 
 
 @on_sqlite

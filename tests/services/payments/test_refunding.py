@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lab_support.database import fault, trace_sql
 from lab_support.database.faults import SimulatedDeath
 from lab_support.services.payments.provider import PaymentProvider, Receipt
+from lab_support.services.payments.refunds import Refunds
 from lab_support.services.payments.simulated_provider import EVERYBODY, Outcome, SimulatedProvider
 from tests.services.payments.paying import AMOUNT, LIMIT_S, PLACES, Till, Watched, event, on_sqlite
 
@@ -225,6 +226,29 @@ async def test_unanswered_refund_is_tried_again(
     task = await till.task(order_id)
     assert task is not None
     assert (task.status, task.attempts) == ("DONE", 3)
+
+
+@on_sqlite
+async def test_refund_that_never_answers_is_left(till: Till, provider: SimulatedProvider) -> None:
+    """A call that hangs ends after `call_s` and is a failed attempt; nothing in the database waits for it."""
+    order_id = await charged(till)
+    await till.hears(event("OrderFailed", order_id))
+
+    class Hanging(Watched):
+        async def refund(self, key: str) -> Receipt | None:
+            receipt = await super().refund(key)
+            await till.hears(event("CustomerVerified", uuid4()))  # a writer is not kept out meanwhile
+            await asyncio.Event().wait()
+            return receipt
+
+    async with asyncio.timeout(LIMIT_S):
+        await Refunds(till.sessions, Hanging(provider), call_s=0.5, clock=till.clock).turn()
+    task = await till.task(order_id)
+    assert task is not None
+    assert (task.status, task.last_reason) == ("OPEN", "TimeoutError")
+
+    await till.works_until_idle()
+    assert await till.told(order_id) == ["PaymentSuccessful", "PaymentRefunded"]
 
 
 async def in_review(till: Till, provider: SimulatedProvider, outcome: Outcome) -> UUID:
