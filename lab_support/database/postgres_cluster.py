@@ -32,6 +32,8 @@ _SETTINGS = {
     "full_page_writes": "off",
     "shared_buffers": "32MB",
     "max_connections": "100",
+    "wal_level": "logical",  # for the CDC of 13.5
+    "max_prepared_transactions": "8",  # for its two-phase commit
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
