@@ -105,7 +105,10 @@ class ChargeWorker(PollingWorker):
 
     async def _charge(self, payment: Payment) -> None:
         answer = await self._ask(payment)
-        await retry_transaction(lambda: self._keep(payment, answer))
+        try:
+            await retry_transaction(lambda: self._keep(payment, answer))
+        except Exception:  # the others of this turn go on; this one is asked for again after its lease
+            _log.exception("The answer about order %s could not be kept", payment.key)
         if answer == "unknown":
             self._gave_up()
 

@@ -8,11 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.database import fault, trace_sql
 from lab_support.database.faults import SimulatedDeath
 from lab_support.services.payments.charge_settings import ChargeSettings
+from lab_support.services.payments.entities import Payment
 from lab_support.services.payments.events import PaymentSuccessful
 from lab_support.services.payments.simulated_provider import Outcome, SimulatedProvider
 from tests.services.payments.paying import (
@@ -167,6 +169,26 @@ async def test_two_workers_at_once_charge_once(till: Till, provider: SimulatedPr
     assert sum(int(str(one)) for one in done) == 6
     assert await till.told() == ["PaymentSuccessful"] * 6
     assert await provider.balance() == 6 * AMOUNT
+
+
+@on_sqlite
+async def test_payment_that_cannot_be_kept_stops_no_other(till: Till, provider: SimulatedProvider) -> None:
+    """Its request was damaged, so nobody can be told; those of the same turn are charged and told, and it waits."""
+    damaged, sound = uuid4(), uuid4()
+    for order_id in (damaged, sound):
+        await till.hears(event("CustomerVerified", order_id))
+    async with till.engine.begin() as connection:
+        await connection.execute(
+            update(Payment).where(Payment.order_id == damaged).values(request={"half": "an event"})
+        )
+    await till.works()
+
+    assert [await till.status(one) for one in (damaged, sound)] == ["REQUESTED", "CHARGED"]
+    assert await till.told() == ["PaymentSuccessful"]
+
+    await till.hears(event("OrderFailed", damaged))  # the order's deadline
+    await till.works_until_idle()
+    assert (await till.status(damaged), await provider.balance()) == ("REFUNDED", AMOUNT)
 
 
 async def test_slow_worker_changes_nothing_after_its_lease(
