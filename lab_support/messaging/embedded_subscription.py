@@ -101,10 +101,18 @@ class Subscription:
                 if outcomes[-1] == "failed":
                     break
         except asyncio.CancelledError:  # an orderly stop: what was handled need not come again
-            await self._bus.log.settle(batch)
+            await self._settle(batch)
             raise
-        await self._bus.log.settle(batch)
+        await self._settle(batch)
         return outcomes
+
+    async def _settle(self, batch: Batch) -> None:
+        settling = asyncio.ensure_future(self._bus.log.settle(batch))
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:  # half of an acknowledgement would be none
+            await settling
+            raise
 
     async def _hand_over(self, batch: Batch, delivery: Delivery) -> Outcome:
         try:

@@ -112,10 +112,14 @@ class NatsBus(BrokerBus):
         async def on_loss() -> None:
             lost.set()
 
-        broker = self._broker(disconnected_cb=on_loss, closed_cb=on_loss)
+        broker = self._broker(disconnected_cb=on_loss)
+        client = None
         try:
             async with asyncio.timeout(self.confirm_s + _CONNECT_S):
-                jetstream = (await broker.connect()).jetstream()
+                client = await broker.connect()
+                # FastStream's pull loop spins on a connection that closes by itself, so this one never does.
+                client.options |= {"allow_reconnect": True, "max_reconnect_attempts": -1}
+                jetstream = client.jetstream()
                 for listener in self._listeners:
                     await _declare(jetstream, listener.topic)
                     await jetstream.add_consumer(_stream(listener.topic), self._consumer_of(listener))
@@ -125,6 +129,8 @@ class NatsBus(BrokerBus):
         finally:
             await self._stop_work()
             await goodbye(broker.stop)
+            if client is not None:
+                await goodbye(client.close)
 
     def _add(self, broker: NatsBroker, listener: Listener, lost: asyncio.Event) -> None:
         subscribe = broker.subscriber(
@@ -193,15 +199,9 @@ class NatsBus(BrokerBus):
             await goodbye(broker.stop)
 
     def _broker(self, **more: Any) -> NatsBroker:
-        return NatsBroker(
-            self.url,
-            connect_timeout=_CONNECT_S,
-            allow_reconnect=False,
-            logger=None,
-            apply_types=False,
-            graceful_timeout=None,
-            **more,
-        )
+        soon = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0.1}
+        settings = {**soon, "connect_timeout": _CONNECT_S, "graceful_timeout": None, **more}
+        return NatsBroker(self.url, logger=None, apply_types=False, **settings)
 
 
 async def _declare(jetstream: JetStreamContext, topic: str) -> None:
