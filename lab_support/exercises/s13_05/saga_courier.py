@@ -71,6 +71,7 @@ class Courier:
     """Delivers until nothing is left.
 
     Attributes:
+        heard: What each service heard about which order, in order: (order's number, service, event's type).
         dead: What was given up, and the error of its last try, as text.
         foreign: Tables that a service used and does not own.
     """
@@ -78,6 +79,7 @@ class Courier:
     engine: AsyncEngine
     handlers: Mapping[str, Effect]
     weather: Weather
+    heard: list[tuple[Any, str, str]] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
     foreign: set[str] = field(default_factory=set)
     _bag: list[_Delivery] = field(default_factory=list)
@@ -131,6 +133,7 @@ class Courier:
 
     async def _deliver(self, consumer: Consumer, delivery: _Delivery) -> None:
         self._at = delivery.to.partition(".")[0]
+        self.heard.append((delivery.event.payload["order_id"], self._at, delivery.event.type))
         try:
             await consumer(delivery.event)
         except NotImplementedError:
