@@ -484,6 +484,27 @@ def test_unlocked_look_is_enough_where_the_index_decides():
     assert judged("13.6.4", charged, cancelled, confirmed).passed
 
 
+def test_charge_in_a_transaction_before_its_event_is_found_out():
+    """A death between the two leaves a charge that nobody learns of."""
+
+    async def charge(sessions, event):
+        amount = EVENTS.payload_of(event).amount
+        async with sessions.begin() as session:
+            mine = select(Payment.id).where(Payment.order_id == event.aggregate_id)
+            if await session.scalar(mine) is not None:
+                return
+            payment = Payment(order_id=event.aggregate_id, amount=amount, state="CHARGED")
+            session.add(payment)
+        async with unit_of_work(sessions, OutboxMessage) as uow:
+            uow.announce(about(event, PaymentSuccessful(payment_id=payment.id, amount=amount)))
+            await uow.commit()
+
+    verdict = judged("13.6.4", charge, cancelled, confirmed)
+
+    assert causes(verdict) == []
+    assert "PaymentSuccessful" in verdict.decisive.expected
+
+
 def test_conflict_that_is_taken_for_a_copy_is_found_out():
     """The row that was in the way was a charge, and nobody refunds it."""
 
@@ -673,7 +694,34 @@ def test_test_that_always_fails_has_no_cause():
     verdict = judged("13.6.6", failure_matrix)
 
     assert causes(verdict) == []
-    assert verdict.decisive.title == "the test passes on a good saga"
+    assert verdict.decisive.title == "the test passes on a good saga, however it is built"
+
+
+def test_comparing_with_the_good_saga_is_no_test():
+    """What counts is what a saga does, not whether it is the one that was shown."""
+
+    def failure_matrix(saga):
+        from lab_support.exercises.s13_06.card_saga import ORDER_BY_CARD
+
+        assert saga == ORDER_BY_CARD
+
+    verdict = judged("13.6.6", failure_matrix)
+
+    assert causes(verdict) == []
+    assert "built in another way" in verdict.decisive.message
+
+
+def test_counting_the_answers_of_a_step_is_no_test():
+    """A step may take more answers than it was shown with, and mean the same."""
+
+    def failure_matrix(saga):
+        charge, reserve, _ = saga.steps
+        assert charge.compensation
+        assert charge.refused
+        assert reserve.compensation
+        assert len(reserve.success) == 1
+
+    assert causes(judged("13.6.6", failure_matrix)) == []
 
 
 async def released_by_locks(sessions, event):

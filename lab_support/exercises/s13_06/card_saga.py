@@ -144,6 +144,7 @@ def _always(_: Any) -> bool:
 ORDER_BY_CARD = _saga(CHARGE, RESERVE, CONFIRM)
 
 GOOD = "works"
+GOOD_TOO = "works, and is built in another way"
 NEVER_RESERVES = "confirms without having reserved anything"
 BROKEN: dict[str, Callable[[], SagaDefinition]] = {
     NEVER_RESERVES: lambda: _saga(CHARGE, CONFIRM),
@@ -162,6 +163,16 @@ BROKEN: dict[str, Callable[[], SagaDefinition]] = {
 }
 
 
+def _built_in_another_way() -> SagaDefinition:
+    """Build a saga that does what the good one does, with answers told apart by conditions."""
+    return _saga(
+        replace(CHARGE, failure=(When(PaymentFailed, _always),), done=(When(PaymentRefunded, _always),)),
+        replace(RESERVE, success=(When(InventoryReserved, _always), InventoryReserved), deadline_s=5.0),
+        CONFIRM,
+    )
+
+
 def variant(name: str) -> SagaDefinition:
-    """Build the good saga, or one of the broken ones; all of them have the same name."""
-    return ORDER_BY_CARD if name == GOOD else BROKEN[name]()
+    """Build a good saga, or one of the broken ones; all of them have the same name."""
+    good = {GOOD: lambda: ORDER_BY_CARD, GOOD_TOO: _built_in_another_way}
+    return {**good, **BROKEN}[name]()

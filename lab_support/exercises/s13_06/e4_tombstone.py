@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
 from lab_support.exercises.s13_06.deliveries import (
+    MOST_STATEMENTS,
     amount_in,
     announced,
     deliver,
@@ -68,9 +69,9 @@ HANDLERS = {"OrderCreated": "charge", "OrderFailed": "cancel", "OrderConfirmed":
 
 
 @tombstone.act
-async def receive(attempt: Attempt, event: dict[str, Any]) -> dict[str, Any]:
-    """Deliver one event to the handler of its type."""
-    return await deliver(attempt, attempt.the(HANDLERS[event["type"]]), event)
+async def receive(attempt: Attempt, event: dict[str, Any], dies_after: int = 0) -> dict[str, Any]:
+    """Deliver one event to the handler of its type; with `dies_after`, the process dies after so many statements."""
+    return await deliver(attempt, attempt.the(HANDLERS[event["type"]]), event, dies_after)
 
 
 class _Order:
@@ -224,3 +225,22 @@ async def race(story: Story) -> None:
         )
     else:
         await order.ends("You kept another process out, and", states=["CANCELLED"], **NOTHING)
+
+
+@tombstone.scenario("a process that dies after any statement leaves nothing half done")
+async def deaths(story: Story) -> None:
+    await story.create(CardBase.metadata)
+    for number in range(1, MOST_STATEMENTS + 1):
+        order, died = _Order(story), False
+        for event in (order.created, order.failed):
+            call = f"{event['type']}; the process dies after statement {number}"
+            died = (await order.told(event, call, dies_after=number))["died"] or died
+            await order.told(event, f"{event['type']} again, after the death")
+            if event is order.created:
+                await order.ends(
+                    f"After a death at statement {number}", states=["CHARGED"], PaymentSuccessful=1
+                )
+        await order.ends(f"After a death at statement {number}", states=["REFUNDED"], PaymentRefunded=1)
+        await order.ends(f"After a death at statement {number}", refunds=[order.amount])
+        if not died:
+            break
