@@ -16,6 +16,7 @@ from lab_support.database.faults import SimulatedDeath
 from lab_support.services.payments.charge_settings import ChargeSettings
 from lab_support.services.payments.entities import Payment
 from lab_support.services.payments.events import PaymentSuccessful
+from lab_support.services.payments.provider import ProviderTimeoutError
 from lab_support.services.payments.simulated_provider import Outcome, SimulatedProvider
 from tests.services.payments.paying import (
     AMOUNT,
@@ -209,6 +210,29 @@ async def test_slow_worker_changes_nothing_after_its_lease(
 
     assert watched.charges == [str(order_id)] * 2
     assert (await till.told(), await provider.balance()) == (["PaymentSuccessful"], AMOUNT)
+
+
+@on_sqlite
+async def test_late_silence_is_no_matter_of_a_worker_that_was_replaced(
+    engine: AsyncEngine, provider: SimulatedProvider
+) -> None:
+    """Its call ends without an answer while another worker is at it: that one's lease stays as it is."""
+    watched, order_id = Watched(provider), uuid4()
+    till = Till(engine, watched)
+    lease = till.clock.now + timedelta(seconds=35)
+
+    async def replaced() -> None:
+        async with engine.begin() as connection:
+            await connection.execute(update(Payment).values(attempts=2, next_try_at=lease))
+        raise ProviderTimeoutError(str(order_id))
+
+    watched.answered = replaced
+    await till.hears(event("CustomerVerified", order_id))
+    await till.works()
+
+    payment = await till.payment(order_id)
+    assert payment is not None
+    assert (payment.status, payment.attempts, payment.next_try_at) == ("REQUESTED", 2, lease)
 
 
 @pytest.mark.parametrize("copies", [2, 5])
