@@ -22,7 +22,8 @@ from lab_support.messaging.errors import (
 from lab_support.messaging.event_types import EventTypes
 from lab_support.messaging.inbox import InboxMixin
 from lab_support.messaging.outbox import OutboxMixin, event_of, parked_events, retry_parked
-from lab_support.messaging.relay import Relay, RelaySettings, Turn
+from lab_support.messaging.relay import Relay
+from lab_support.messaging.relay_settings import RelaySettings, Turn
 from lab_support.messaging.unit_of_work import unit_of_work
 
 __all__ = [

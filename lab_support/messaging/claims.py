@@ -25,29 +25,44 @@ class Claim:
     Attributes:
         rows: In insertion order; the first of each aggregate is its oldest unpublished one.
         until: Until then no other relay publishes events of these aggregates.
+        parked: Given up now, because each relay that published them died.
     """
 
     rows: Sequence[Row[Any]]
     until: datetime
+    parked: Sequence[Row[Any]] = ()
 
 
 async def claim(
-    session: AsyncSession, outbox: type[OutboxMixin], *, limit: int, now: datetime, lease_s: float
+    session: AsyncSession,
+    outbox: type[OutboxMixin],
+    *,
+    limit: int,
+    now: datetime,
+    lease_s: float,
+    attempts: int = 5,
 ) -> Claim:
     """Claim the oldest rows that nobody is publishing, parks or has postponed; the caller commits.
 
     Of two relays that want the same rows one gets each row. Whoever got a later row of an aggregate, but not
-    its oldest, gives it back here.
+    its oldest, gives it back here. A row that a relay left claimed, because it died, is claimed alone, and that
+    costs an attempt: the row that kills each relay is parked in the end, and no other with it.
     """
     table = table_of(outbox)
     scatter = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  (two relays must not agree)
     until = now + timedelta(seconds=lease_s) + scatter
-    rows = (await session.execute(_publishable(table, now).order_by(table.c.seq).limit(limit))).all()
+    rows = _up_to_a_suspect(
+        (await session.execute(_publishable(table, now).order_by(table.c.seq).limit(limit))).all()
+    )
     if not rows:
         return Claim((), until)
+    if _is_suspect(rows[0]):
+        return await _claim_suspect(session, table, rows[0], now, until, attempts)
     seqs = [row.seq for row in rows]
     result = await session.execute(
-        update(table).where(table.c.seq.in_(seqs), _free(table, now)).values(claimed_until=until)
+        update(table)
+        .where(table.c.seq.in_(seqs), _free(table, now))
+        .values(claimed_until=until, last_error=None)  # without an error it is not postponed, but claimed
     )
     if result.rowcount == len(rows):  # type: ignore[attr-defined]
         return Claim(rows, until)
@@ -106,6 +121,31 @@ def table_of(outbox: type[OutboxMixin]) -> Table:
     """Give the outbox's table."""
     table: Table = outbox.__table__  # type: ignore[attr-defined]
     return table
+
+
+def _is_suspect(row: Row[Any]) -> bool:
+    return row.claimed_until is not None and row.last_error is None
+
+
+def _up_to_a_suspect(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    first = next((place for place, row in enumerate(rows) if _is_suspect(row)), len(rows))
+    return rows[: max(first, 1)]
+
+
+async def _claim_suspect(
+    session: AsyncSession, table: Table, row: Row[Any], now: datetime, until: datetime, attempts: int
+) -> Claim:
+    parks = row.attempts + 1 >= attempts
+    changes = {
+        "attempts": row.attempts + 1,
+        "claimed_until": None if parks else until,
+        "parked_at": now if parks else None,
+        "last_error": "Each relay that published this row ended before it could say how." if parks else None,
+    }
+    mine = and_(table.c.seq == row.seq, _free(table, now), table.c.attempts == row.attempts)
+    result = await session.execute(update(table).where(mine).values(changes))
+    won = bool(result.rowcount)  # type: ignore[attr-defined]
+    return Claim([row] if won and not parks else (), until, parked=[row] if won and parks else ())
 
 
 def _publishable(table: Table, now: datetime) -> Any:

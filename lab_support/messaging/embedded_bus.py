@@ -120,6 +120,21 @@ class EmbeddedBus:
         self._wake({topic})
         return number
 
+    async def purge(self, *, keep: int = 10_000, limit: int = 1000) -> int:
+        """Delete messages that every known group has passed, at most so many, and return how many.
+
+        A group is known from its first look at the log until it is forgotten.
+
+        Args:
+            keep: How many of a topic's newest messages stay for groups to come; one stays in any case.
+            limit: The most to delete in this transaction.
+        """
+        return await self.log.purge(keep, limit)
+
+    async def forget(self, topic: str, group: str) -> None:
+        """Make a group unknown that nobody reads for any more: it would hold back the purge for ever."""
+        await self.log.forget(topic, group)
+
     async def pause(self, failures: int) -> None:
         """Wait a random part of a bound that doubles with each failure in a row."""
         await self._sleep(self._random() * min(_LONGEST_PAUSE_S, 0.05 * 2.0 ** min(failures, 20)))

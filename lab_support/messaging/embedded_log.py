@@ -12,17 +12,11 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
-    Insert,
-    Select,
-    Table,
-    and_,
     delete,
-    exists,
     func,
     insert,
     literal,
     select,
-    union_all,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -31,6 +25,15 @@ from lab_support.database import WRITES, build_engine, create_tables
 from lab_support.messaging.bus import DeadLetter
 from lab_support.messaging.delivery_faults import DeliveryFaults
 from lab_support.messaging.embedded_batch import Batch, Delivery
+from lab_support.messaging.embedded_statements import (
+    end_of,
+    forget_passed,
+    letter_of,
+    named,
+    note_of,
+    open_deliveries,
+    upsert_into,
+)
 from lab_support.messaging.embedded_tables import METADATA, dead_letters, deliveries, log, offsets, retries
 
 
@@ -57,7 +60,7 @@ class EmbeddedLog:
             rows = []
             for topic, body in batch:
                 if topic not in ends:
-                    ends[topic] = await _end(connection, topic)
+                    ends[topic] = await end_of(connection, topic)
                 ends[topic] += 1
                 rows.append({"topic": topic, "position": ends[topic], "body": body})
             await connection.execute(insert(log), rows)
@@ -96,15 +99,13 @@ class EmbeddedLog:
         columns = (dead_letters.c.topic, dead_letters.c.group, dead_letters.c.body, dead_letters.c.reason)
         async with self._engine.begin() as connection:
             rows = await connection.execute(
-                select(*columns)
-                .where(*_named(dead_letters, topic, group))
-                .order_by(*dead_letters.primary_key)
+                select(*columns).where(*named(dead_letters, topic, group)).order_by(*dead_letters.primary_key)
             )
             return [DeadLetter(*row) for row in rows]
 
     async def retry(self, topic: str, group: str) -> int:
         """Have a group's dead letters delivered again, with all their attempts; return how many they are."""
-        of_group = _named(dead_letters, topic, group)
+        of_group = named(dead_letters, topic, group)
         names = ["topic", "group", "position", "body"]
         moved = select(*[dead_letters.c[name] for name in names]).where(*of_group)
         again = upsert(deliveries).from_select(
@@ -119,79 +120,45 @@ class EmbeddedLog:
             result = await connection.execute(delete(dead_letters).where(*of_group))
             return int(result.rowcount)
 
+    async def purge(self, keep: int, limit: int) -> int:
+        """Delete what every known group of a topic has passed, but for the newest messages of the topic."""
+        passed = select(offsets.c.topic, func.min(offsets.c.position).label("position")).group_by(
+            offsets.c.topic
+        )
+        async with self._writer.begin() as connection:
+            deleted = 0
+            for topic, position in (await connection.execute(passed)).all():
+                before = min(
+                    position, await end_of(connection, topic) - max(keep, 1)
+                )  # the end numbers the next one
+                old = select(log.c.position).where(log.c.topic == topic, log.c.position <= before)
+                some = old.order_by(log.c.position).limit(limit - deleted)
+                result = await connection.execute(
+                    delete(log).where(log.c.topic == topic, log.c.position.in_(some))
+                )
+                deleted += int(result.rowcount)
+            return deleted
+
+    async def forget(self, topic: str, group: str) -> None:
+        """Make a group unknown, so that it holds back no purge."""
+        async with self._writer.begin() as connection:
+            for table in (offsets, deliveries, retries):
+                await connection.execute(delete(table).where(*named(table, topic, group)))
+
     async def _settle(self, connection: AsyncConnection, batch: Batch, key: dict[str, Any]) -> None:
         passed, of_batch = batch.passed, (batch.topic, batch.group)
-        letters = [_letter(one, key) for one in batch.touched if one.reason is not None]
+        letters = [letter_of(one, key) for one in batch.touched if one.reason is not None]
         if letters:
             await connection.execute(upsert(dead_letters).on_conflict_do_nothing(), letters)
         ended = [one.position for one in batch.touched if one.retried and one.done]
         if ended:
             await connection.execute(
-                delete(retries).where(*_named(retries, *of_batch), retries.c.position.in_(ended))
+                delete(retries).where(*named(retries, *of_batch), retries.c.position.in_(ended))
             )
         if passed is not None:
-            await connection.execute(_upsert(offsets), {**key, "position": passed})
-        notes = [_note(one, key) for one in batch.touched if one.retried or one.position > (passed or 0)]
+            await connection.execute(upsert_into(offsets), {**key, "position": passed})
+        notes = [note_of(one, key) for one in batch.touched if one.retried or one.position > (passed or 0)]
         if notes:
-            await connection.execute(_upsert(deliveries), notes)
+            await connection.execute(upsert_into(deliveries), notes)
         if passed is not None or ended:
-            await connection.execute(_forget_passed(*of_batch))
-
-
-def open_deliveries(topic: str, group: str, limit: int) -> Select[Any]:
-    """Select what a group has not done with, oldest first: dead letters to be tried again, and the log's rows."""
-    own = and_(deliveries.c.topic == topic, deliveries.c.group == group)
-    notes = [func.coalesce(deliveries.c[name], 0).label(name) for name in ("handled", "failures")]
-    again = (
-        select(retries.c.position, retries.c.body, *notes, literal(True).label("retried"))
-        .select_from(retries.outerjoin(deliveries, and_(own, deliveries.c.position == retries.c.position)))
-        .where(*_named(retries, topic, group))
-    )
-    fresh = (
-        select(log.c.position, log.c.body, *notes, literal(False).label("retried"))
-        .select_from(log.outerjoin(deliveries, and_(own, deliveries.c.position == log.c.position)))
-        .where(log.c.topic == topic, log.c.position > func.coalesce(_offset(topic, group), 0))
-        .where(func.coalesce(deliveries.c.done, False).is_(False))
-        .order_by(log.c.position)
-        .limit(limit)
-        .subquery()
-    )
-    both = union_all(again, select(fresh)).subquery()
-    return select(both).order_by(both.c.position).limit(limit)
-
-
-def _forget_passed(topic: str, group: str) -> Any:
-    waits = exists().where(*_named(retries, topic, group), retries.c.position == deliveries.c.position)
-    return delete(deliveries).where(
-        *_named(deliveries, topic, group), deliveries.c.position <= _offset(topic, group), ~waits
-    )
-
-
-def _offset(topic: str, group: str) -> Any:
-    return select(offsets.c.position).where(*_named(offsets, topic, group)).scalar_subquery()
-
-
-async def _end(connection: AsyncConnection, topic: str) -> int:
-    end = await connection.scalar(select(func.max(log.c.position)).where(log.c.topic == topic))
-    return int(end or 0)
-
-
-def _named(table: Table, topic: str | None, group: str | None) -> list[Any]:
-    named = {"topic": topic, "group": group}
-    return [table.c[name] == value for name, value in named.items() if value is not None]
-
-
-def _letter(one: Delivery, key: dict[str, Any]) -> dict[str, Any]:
-    return {**key, "position": one.position, "body": one.body, "reason": one.reason}
-
-
-def _note(one: Delivery, key: dict[str, Any]) -> dict[str, Any]:
-    done = one.done or one.retried  # the log's own copy of a dead letter is done with
-    counts = {"handled": one.handled, "failures": one.failures}
-    return {**key, "position": one.position, **counts, "done": done}
-
-
-def _upsert(table: Table) -> Insert:
-    statement = upsert(table)
-    changes = {one.name: statement.excluded[one.name] for one in table.c if not one.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
+            await connection.execute(forget_passed(*of_batch))

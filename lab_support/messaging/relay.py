@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random as _random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -23,61 +22,13 @@ from lab_support.messaging.bus import Bus, Message
 from lab_support.messaging.claims import Claim, claim, mark_failed, mark_published, release, table_of
 from lab_support.messaging.errors import BrokerUnavailableError
 from lab_support.messaging.outbox import OutboxMixin, event_of
+from lab_support.messaging.relay_settings import RelaySettings, Turn
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 _UNAVAILABLE = (BrokerUnavailableError, OSError, TimeoutError)
 _HIGHEST_POWER = 30
 _REASON_LENGTH = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelaySettings:
-    """How a relay works.
-
-    Attributes:
-        batch: The most rows of one turn.
-        attempts: Failures of one row until it is parked.
-        lease_s: How long claimed rows are its own, in seconds; half of it is the broker's limit to confirm.
-            Longer than the clocks of two relays may differ.
-        backoff_s: The wait of a row after its first failure, in seconds; it doubles with each.
-        longest_wait_s: The longest wait after failures, in seconds.
-        poll_s: How often it looks without being woken, in seconds.
-        keep_published: How long published rows stay; None keeps them for ever.
-    """
-
-    batch: int = 100
-    attempts: int = 5
-    lease_s: float = 15.0
-    backoff_s: float = 0.5
-    longest_wait_s: float = 30.0
-    poll_s: float = 1.0
-    keep_published: timedelta | None = timedelta(days=7)
-
-    def __post_init__(self) -> None:
-        """Refuse numbers with which nothing would be published.
-
-        Raises:
-            ValueError: One is out of its range.
-        """
-        if self.batch < 1 or self.attempts < 1:
-            raise ValueError(
-                f"batch is {self.batch} and attempts {self.attempts}; give numbers of 1 or more."
-            )
-        if not (self.lease_s > 0 and self.backoff_s > 0 and self.longest_wait_s > 0 and self.poll_s > 0):
-            raise ValueError(
-                "lease_s, backoff_s, longest_wait_s and poll_s are seconds; give numbers above 0."
-            )
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn of a relay did: sequence numbers of the rows it claimed, published, saw fail and parked."""
-
-    claimed: list[int] = field(default_factory=list)
-    published: list[int] = field(default_factory=list)
-    failed: list[int] = field(default_factory=list)
-    parked: list[int] = field(default_factory=list)
 
 
 class Relay:
@@ -151,11 +102,9 @@ class Relay:
             BrokerUnavailableError: The broker is away. The rows are free again; no attempt was counted.
             RetriesExhaustedError: Others were in the way in the database.
         """
-        limit, lease_s = self.settings.batch, self.settings.lease_s
-        claimed = await self._change(
-            lambda session: claim(session, self._outbox, limit=limit, now=self._clock(), lease_s=lease_s)
-        )
-        turn = Turn(claimed=[row.seq for row in claimed.rows])
+        claimed = await self._change(self._claim)
+        parked = [row.seq for row in claimed.parked]
+        turn = Turn(claimed=[row.seq for row in claimed.rows] + parked, parked=parked)
         if not claimed.rows:
             return turn
         try:
@@ -190,6 +139,17 @@ class Relay:
             return len(seqs)
 
         return await self._change(delete_old)
+
+    async def _claim(self, session: AsyncSession) -> Claim:
+        settings = self.settings
+        return await claim(
+            session,
+            self._outbox,
+            limit=settings.batch,
+            now=self._clock(),
+            lease_s=settings.lease_s,
+            attempts=settings.attempts,
+        )
 
     async def _publish(self, rows: Sequence[Row[Any]]) -> None:
         batch = [Message(row.topic, event_of(row)) for row in rows]

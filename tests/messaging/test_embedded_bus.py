@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from killing import killed
 from messaging_tables import PLACES, counted
+from sqlalchemy import text
 
 from lab_support.database import fault, trace_sql
 from lab_support.messaging import (
@@ -20,6 +21,7 @@ from lab_support.messaging import (
     EventTooLargeError,
     Message,
 )
+from lab_support.messaging.embedded_statements import open_deliveries
 
 
 @pytest.fixture
@@ -379,3 +381,40 @@ async def test_death_at_every_statement_of_the_bus_loses_nothing(path: Path) -> 
             assert place == {"after_statement": 8}
             return
     pytest.fail("The last place was still reached.")
+
+
+async def test_purge_deletes_what_every_known_group_has_passed(bus: EmbeddedBus) -> None:
+    """The slowest group and the newest messages hold it back, until the group is forgotten; no number comes twice."""
+    fast, slow = bus.subscribe("order", "stock", Collector()), bus.subscribe("order", "mail", Collector())
+    await bus.publish(messages(*range(1, 11)))
+    assert await bus.purge(keep=0) == 0
+    await fast.drain()
+    await slow.deliver(limit=4)
+
+    assert [await bus.purge(keep=8), await bus.purge(keep=0, limit=1), await bus.purge(keep=0)] == [2, 1, 1]
+    await bus.forget("order", "mail")
+    assert await bus.purge(keep=0) == 5
+    await bus.publish(messages(11))
+    assert await fast.drain() == ["acknowledged"]
+    assert len(await bus.log.bodies("order")) == 2
+
+
+async def test_delivery_costs_the_same_after_ten_thousand_messages(bus: EmbeddedBus) -> None:
+    """The group's place is found by an index: no step of the plan passes over the log or the notes."""
+    got = Collector()
+    subscription = bus.subscribe("order", "stock", got)
+    await bus.publish(messages(*range(10_000)))
+    await subscription.drain()
+    await bus.publish(messages(10_000))
+    with trace_sql(bus.log._engine) as trace:
+        assert await subscription.drain() == ["acknowledged"]
+    assert len(trace.statements) == 4  # to read, two to acknowledge, and the look that ends
+
+    query = open_deliveries("order", "stock", 100).compile(
+        dialect=bus.log._engine.dialect, compile_kwargs={"literal_binds": True}
+    )
+    async with bus.log._engine.connect() as connection:
+        plan = [row[3] for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))]
+    steps = [step for step in plan if any(name in step for name in ("log", "deliveries", "retries"))]
+    assert steps
+    assert all("SEARCH" in step for step in steps), plan

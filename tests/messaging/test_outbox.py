@@ -17,7 +17,7 @@ from messaging_tables import (
     sell,
     statuses,
 )
-from sqlalchemy import update
+from sqlalchemy import inspect, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.database import fault, trace_sql
@@ -163,3 +163,23 @@ async def test_dying_process_does_not_wake_anybody(engine: AsyncEngine, sessions
 
     assert (injected.reached, woken) == (True, [])
     assert await statuses(sessions) == ["PENDING"]
+
+
+async def test_table_has_the_columns_of_debezium_outbox_router(engine: AsyncEngine, backend: str) -> None:
+    """By the router's default names, none empty: a unique id, the key and the route as text, the payload as JSON."""
+    async with engine.connect() as connection:
+        found = await connection.run_sync(lambda sync: inspect(sync).get_columns("outbox"))
+        unique = await connection.run_sync(lambda sync: inspect(sync).get_unique_constraints("outbox"))
+    columns = {one["name"]: one for one in found}
+    names = ["id", "aggregatetype", "aggregateid", "type", "payload"]
+    types = {name: columns[name]["type"].compile(dialect=engine.dialect).split(" ")[0] for name in names}
+    text = "VARCHAR(255)"
+    expected = {
+        "sqlite": ["CHAR(32)", text, text, text, "JSON"],
+        "postgresql": ["UUID", text, text, text, "JSON"],
+        "mariadb": ["UUID", text, text, text, "LONGTEXT"],
+    }
+
+    assert list(types.values()) == expected[backend]
+    assert not any(columns[name]["nullable"] for name in names)
+    assert ["id"] in [one["column_names"] for one in unique]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class FakeBus:
         self.refuses: set[Published] = set()
         self.away = False
         self.dies: str | None = None
+        self.kills: Published | None = None
         self.leaves_after_refusal = False
         self.slow = False
         self.hangs: asyncio.Event | None = None
@@ -86,6 +88,8 @@ class FakeBus:
             raise ConnectionRefusedError("no broker at this address")
         self._die("before")
         found = [(one.event.aggregate_id, int(str(one.event.payload["n"]))) for one in batch]
+        if self.kills in found:
+            raise SimulatedDeath
         if guilty := self.refuses.intersection(found):
             self.away = self.leaves_after_refusal
             raise ValueError(f"refused {sorted(guilty)}")
@@ -305,6 +309,48 @@ async def test_poison_is_parked_and_the_others_go_on(
     await relay.drain()
     assert set(bus.got) == ALL
     assert in_order(bus.got)
+
+
+async def test_row_that_kills_each_relay_is_parked_alone(
+    sessions: Sessions, bus: FakeBus, clock: Clock
+) -> None:
+    """A batch died with its relay: its rows are tried one by one, so five deaths park the guilty row and no other."""
+    await announce(sessions, counted("a", 1), counted("b", 1), counted("b", 2), counted("c", 1))
+    bus.kills = ("b", 1)
+    for _ in range(12):
+        with suppress(SimulatedDeath):
+            await relay_of(sessions, bus, clock).drain()
+        clock.pass_s(17)
+
+    found = {(row.aggregateid, row.payload["n"]): (row.status, row.attempts) for row in await rows(sessions)}
+    assert found == {
+        ("a", 1): ("PUBLISHED", 1),
+        ("b", 1): ("PARKED", 5),
+        ("b", 2): ("PENDING", 0),
+        ("c", 1): ("PUBLISHED", 1),
+    }
+    [poison] = [row for row in await rows(sessions) if row.status == "PARKED"]
+    assert "ended before it could say how" in (poison.last_error or "")
+
+
+async def test_postponed_row_is_no_suspect(
+    sessions: Sessions, relay: Relay, bus: FakeBus, clock: Clock
+) -> None:
+    """A row whose wait is over shares a batch with others, and its attempts are the refusals alone."""
+    await announce(sessions, counted("a", 1), counted("b", 1))
+    bus.refuses = {("a", 1)}
+    await relay.turn()
+    clock.pass_s(60)
+    await announce(sessions, counted("c", 1))
+    bus.refuses, bus.batches = set(), []
+    await relay.turn()
+
+    assert bus.batches == [2]
+    assert [(row.status, row.attempts) for row in await rows(sessions)] == [
+        ("PUBLISHED", 1),
+        ("PUBLISHED", 0),
+        ("PUBLISHED", 0),
+    ]
 
 
 async def test_failed_row_waits_longer_each_time(
