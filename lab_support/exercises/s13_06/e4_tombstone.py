@@ -109,7 +109,7 @@ class _Order:
         found = await self.shows()
         differing = {name: found[name] for name, value in wanted.items() if found[name] != value}
         due = {name: wanted[name] for name in differing}
-        told = f"{when} something is not as it should be."
+        told = f"{when} the books do not show what is due: {', '.join(differing)}."
         self.story.expect(not differing, told, expected=_told(due), observed=_told(differing))
 
 
@@ -151,7 +151,7 @@ async def in_order(story: Story) -> None:
     await order.ends(
         "A paid order failed, and", states=["REFUNDED"], refunds=[order.amount], PaymentRefunded=1
     )
-    await order.ends("A paid order failed, and the mail service was told:", ReceiptRequested=0)
+    await order.ends("A paid order failed, and", ReceiptRequested=0)
     await order.told(order.created, "OrderCreated again, after the refund")
     await order.ends(
         "OrderCreated came again after the refund, and", states=["REFUNDED"], PaymentSuccessful=1
@@ -238,9 +238,9 @@ async def deaths(story: Story) -> None:
             await order.told(event, f"{event['type']} again, after the death")
             if event is order.created:
                 await order.ends(
-                    f"After a death at statement {number}", states=["CHARGED"], PaymentSuccessful=1
+                    f"After a death at statement {number},", states=["CHARGED"], PaymentSuccessful=1
                 )
-        await order.ends(f"After a death at statement {number}", states=["REFUNDED"], PaymentRefunded=1)
-        await order.ends(f"After a death at statement {number}", refunds=[order.amount])
+        await order.ends(f"After a death at statement {number},", states=["REFUNDED"], PaymentRefunded=1)
+        await order.ends(f"After a death at statement {number},", refunds=[order.amount])
         if not died:
             break

@@ -127,8 +127,8 @@ async def _deal(
     draws: tuple[float, ...] = (0.5,),
     **more: Any,
 ) -> Answer:
-    often = "always" if failures == ALWAYS else f"{failures} time(s)"
-    told = {"unavailable": f"is unavailable {often}", "refused": "refuses", "unexpected": "breaks"}[how]
+    away = "is always unavailable" if failures == ALWAYS else f"is unavailable {failures} time(s)"
+    told = {"unavailable": away, "refused": "refuses", "unexpected": "breaks"}[how]
     answer = await story.ask(
         deal, call=f"a message, while the provider {told if failures else 'answers'}", event=event,
         failures=failures, how=how, draws=list(draws), text=f"card token {story.random.getrandbits(32):x}", **more,
