@@ -21,6 +21,7 @@ from lab_support.messaging.embedded_log import EmbeddedLog
 from lab_support.messaging.embedded_subscription import Subscription
 from lab_support.messaging.envelope import encode
 from lab_support.messaging.errors import BrokerUnavailableError
+from lab_support.messaging.wakeup import FileWatch, watch_file
 from lab_support.pools import DatabaseUnreachableError
 
 _LONGEST_PAUSE_S = 5.0
@@ -34,7 +35,7 @@ class EmbeddedBus:
         faults: What is to go wrong on the way; None delivers each message once and in order.
         most_deliveries: Failures of one message until it is a dead letter.
         batch: The most messages that are read, and acknowledged, together.
-        poll_s: How often another process's messages are looked for, in seconds.
+        poll_s: How often a reader looks without being woken, for a group whose reader elsewhere has died, in seconds.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 up to, not including, 1.
 
@@ -100,9 +101,10 @@ class EmbeddedBus:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver to all subscriptions made so far, each in a task of its own, while the block runs."""
-        tasks = [
+        tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(one.run(), name=f"{one.topic} to {one.group}") for one in self._subscriptions
         ]
+        tasks.append(asyncio.create_task(watch_file(self.log.path, self._look), name="what others publish"))
         try:
             yield
         finally:
@@ -138,6 +140,15 @@ class EmbeddedBus:
     async def pause(self, failures: int) -> None:
         """Wait a random part of a bound that doubles with each failure in a row."""
         await self._sleep(self._random() * min(_LONGEST_PAUSE_S, 0.05 * 2.0 ** min(failures, 20)))
+
+    def _look(self, watch: FileWatch) -> None:
+        """Wake those for whom another process has published, or has asked for a dead letter again."""
+        for one in self._subscriptions:
+            end = watch.ask("SELECT max(position) FROM log WHERE topic = ?", one.topic)
+            again = watch.ask('SELECT 1 FROM retries WHERE topic = ? AND "group" = ?', one.topic, one.group)
+            if again or end != one.seen_end:
+                one.seen_end = end
+                one.woken.set()
 
     def _wake(self, topics: Collection[str]) -> None:
         for subscription in self._subscriptions:

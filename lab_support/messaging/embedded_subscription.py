@@ -39,6 +39,7 @@ class Subscription:
         self._is_known = False
         self._one_at_a_time = asyncio.Lock()
         self.woken = asyncio.Event()
+        self.seen_end: object = None
 
     async def deliver_next(self) -> Outcome:
         """Make one delivery by hand, without waiting for one.

@@ -13,13 +13,28 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, Row, String, Text, Uuid, insert, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    Uuid,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.schema import SchemaItem
 
 from lab_support.database import UtcDateTime
 from lab_support.messaging.envelope import Event, encode
+from lab_support.messaging.wakeup import channel_of
 
 Status = Literal["PENDING", "PUBLISHED", "PARKED"]
 TopicOf = Callable[[Event], str]
@@ -89,8 +104,14 @@ async def write(
         TypeError: One of them is no event.
     """
     rows = [_row(event, topic_of) for event in events]
-    if rows:
-        await session.execute(insert(outbox).values(rows))  # one statement: their numbers follow each other
+    if not rows:
+        return
+    table: Table = outbox.__table__  # type: ignore[attr-defined]
+    statement = insert(table).values(rows)  # one statement: their numbers follow each other
+    if session.get_bind().dialect.name == "postgresql":  # at the commit it wakes relays of other processes
+        await session.execute(statement.returning(func.pg_notify(channel_of(table), "")))
+    else:
+        await session.execute(statement)
 
 
 def event_of(row: OutboxMixin | Row[Any]) -> Event:

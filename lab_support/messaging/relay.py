@@ -23,6 +23,7 @@ from lab_support.messaging.claims import Claim, claim, mark_failed, mark_publish
 from lab_support.messaging.errors import BrokerUnavailableError
 from lab_support.messaging.outbox import OutboxMixin, event_of
 from lab_support.messaging.relay_settings import RelaySettings, Turn
+from lab_support.messaging.wakeup import wake_relay
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -70,8 +71,18 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled: at once when woken, else every `poll_s` seconds, and purge while idle.
 
-        A broker or a database that is away is waited for, longer after each failure in a row.
+        It is woken by `wake`, and by commits of other processes on PostgreSQL and SQLite. A broker or a database
+        that is away is waited for, longer after each failure in a row.
         """
+        engine = self._sessions.kw["bind"]
+        waking = asyncio.create_task(wake_relay(engine, table_of(self._outbox), self.wake))
+        try:
+            await self._turn_for_ever()
+        finally:
+            waking.cancel()
+            await asyncio.gather(waking, return_exceptions=True)
+
+    async def _turn_for_ever(self) -> None:
         failures = 0
         while True:
             self._woken.clear()

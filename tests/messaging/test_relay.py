@@ -461,6 +461,24 @@ async def test_running_relay_is_woken_by_a_commit(sessions: Sessions, bus: FakeB
     assert bus.got == [("a", 1), ("a", 2)]
 
 
+@pytest.mark.parametrize("backend", ["sqlite", SERVERS[0]])
+async def test_running_relay_is_woken_by_a_commit_of_another_process(
+    database_url: str, sessions: Sessions, bus: FakeBus, clock: Clock
+) -> None:
+    """With an hour between two looks and nobody to call it, a commit on another engine is published."""
+    elsewhere = build_engine(database_url)
+    task = asyncio.create_task(relay_of(sessions, bus, clock, poll_s=3600).run())
+    async with asyncio.timeout(20):
+        for n in (1, 2):
+            await announce(session_factory(elsewhere), counted("a", n))
+            assert await bus.confirmed.get() == ("a", n)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await elsewhere.dispose()
+
+    assert bus.got == [("a", 1), ("a", 2)]
+
+
 async def test_running_relay_finds_what_nobody_told_it_and_outlives_its_broker(
     sessions: Sessions, bus: FakeBus, clock: Clock
 ) -> None:
