@@ -194,6 +194,26 @@ def test_release_that_forgets_lets_a_late_order_reserve_again():
     assert "conserved" in verdict.decisive.message or "reservations" in verdict.decisive.message
 
 
+def test_set_in_memory_does_not_survive_a_restart():
+    """Who remembers in Python which answers have come passes every storm, and not the restart."""
+    heard = set()
+    release_credit, release_stock = releasing()
+
+    async def remembers(uow, event, fact):
+        row = await uow.session.get(Order, fact.order_id)
+        if row.state == "PENDING" and event.type in ("StockReserved", "CustomerCreditReserved"):
+            heard.add((event.type, fact.order_id))
+            both = {("StockReserved", fact.order_id), ("CustomerCreditReserved", fact.order_id)}
+            row.state = "APPROVED" if both <= heard else "PENDING"
+        else:
+            await conclude_order(uow, event, fact)
+
+    verdict = judged("13.5.5", remembers, release_credit, release_stock)
+
+    assert causes(verdict) == []
+    assert "restart" in verdict.decisive.title
+
+
 def test_service_that_reads_another_ones_table_is_found():
     """Orders could look up what Customers and Inventory know, and must not."""
 

@@ -73,6 +73,7 @@ class Courier:
     Attributes:
         heard: What each service heard about which order, in order: (order's number, service, event's type).
         dead: What was given up, and the error of its last try, as text.
+        left: The events of what was given up.
         foreign: Tables that a service used and does not own.
     """
 
@@ -81,6 +82,7 @@ class Courier:
     weather: Weather
     heard: list[tuple[Any, str, str]] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
+    left: list[Event] = field(default_factory=list)
     foreign: set[str] = field(default_factory=set)
     _bag: list[_Delivery] = field(default_factory=list)
     _late: list[_Delivery] = field(default_factory=list)
@@ -143,6 +145,7 @@ class Courier:
             if delivery.tries < MOST_TRIES:
                 self._late.append(delivery)
             else:
+                self.left.append(delivery.event)
                 self.dead.append(f"{delivery.to} on {delivery.event.type}: {type(error).__name__}: {error}")
             return
         self._at = ""
