@@ -149,6 +149,17 @@ async def test_two_compensators_do_a_task_once(sessions: Sessions) -> None:
     assert await number_of(sessions, Refund) == 1
 
 
+async def test_late_compensator_does_not_repeat_a_failed_attempt(sessions: Sessions) -> None:
+    """It had read the task before another one failed; the wait after that failure is its wait too."""
+    await promise(sessions)
+    early, late = compensator(sessions, fails), compensator(sessions, fails)
+    [task] = await late._due()
+    await early.turn()
+
+    assert not await late._try(task)
+    assert (await the_task(sessions)).attempts == 1
+
+
 async def test_failed_attempt_keeps_nothing_and_waits_longer_each_time(sessions: Sessions) -> None:
     """Half of 10 s, then half of the longest wait of 15 s; a task is not touched before it is due."""
     await promise(sessions)

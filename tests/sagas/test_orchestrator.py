@@ -206,6 +206,7 @@ async def test_timekeeper_leaves_alone_what_is_not_due(
     await service.start()
     clock.pass_s(9.9)
 
+    assert await service.timekeeper._due() == []
     assert await service.timekeeper.turn() == 0
     clock.pass_s(0.1)
     assert await service.timekeeper.turn() == 1
