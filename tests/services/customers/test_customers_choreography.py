@@ -230,6 +230,12 @@ async def test_settled_reservation_is_never_released(world: CustomerWorld, order
     assert (await world.task(order) or ("",))[0] == "SETTLED"
 
 
+async def test_decision_without_a_review_leaves_the_reservation(world: CustomerWorld, order: UUID) -> None:
+    await world.hear(created(order), resolved(order, "settled"))
+
+    assert await world.status(order) == "RESERVED"
+
+
 async def test_decision_about_another_service_is_not_ours(world: CustomerWorld, order: UUID) -> None:
     await gone(world, order)
 

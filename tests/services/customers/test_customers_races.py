@@ -45,13 +45,17 @@ async def test_credit_never_becomes_negative(lasting: CustomerWorld, dora: str) 
     assert await lasting.reserved(dora) == Decimal("100.00")
 
 
-async def test_credit_is_reserved_to_the_last_cent(lasting: CustomerWorld, dora: str) -> None:
-    """A hundred dimes of binary fractions would not add up to ten."""
-    for _ in range(10):
-        await lasting.hear(created(uuid4(), "9.99", customer_id=dora))
-    await lasting.hear(created(uuid4(), "0.10", customer_id=dora))
+async def test_credit_is_reserved_to_the_last_cent(lasting: CustomerWorld) -> None:
+    """In binary fractions 0.30 - 0.10 is less than 0.20."""
+    customer_id = f"dora-{uuid4()}"
+    await lasting.add({customer_id: "0.30"})
+    orders = [uuid4(), uuid4()]
 
-    assert await lasting.credit(dora) == "0.00"
+    for order, amount in zip(orders, ("0.10", "0.20"), strict=True):
+        await lasting.hear(created(order, amount, customer_id=customer_id))
+
+    assert await lasting.credit(customer_id) == "0.00"
+    assert await told(lasting, orders) == {"CustomerCreditReserved": 2}
 
 
 async def test_copies_of_one_event_reserve_once(lasting: CustomerWorld, dora: str) -> None:

@@ -203,6 +203,12 @@ async def test_settled_reservation_is_never_released(world: StockWorld, order: U
     assert await world.reserved("LAMP-7") == [0]
 
 
+async def test_decision_without_a_review_leaves_the_reservation(world: StockWorld, order: UUID) -> None:
+    await world.hear(paid(order), resolved(order, "settled"))
+
+    assert await world.status(order) == "RESERVED"
+
+
 async def test_decision_about_another_service_is_not_ours(world: StockWorld, order: UUID) -> None:
     await moved_on(world, order, "deleted")
 
