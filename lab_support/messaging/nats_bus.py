@@ -25,6 +25,13 @@ from nats.js.errors import BadRequestError, NotFoundError
 
 from lab_support.messaging.broker_bus import MOST_CRASHES, BrokerBus, Letter, goodbye, token
 from lab_support.messaging.bus import DeadLetter, Listener
+from lab_support.messaging.nats_names import (
+    address_of,
+    dead_stream_of,
+    dead_subject_of,
+    stream_of,
+    subject_of,
+)
 
 _ID, _REASON = "Nats-Msg-Id", "Lab-Reason"
 _FOR_ALL = "event"
@@ -55,7 +62,7 @@ class NatsBus(BrokerBus):
     async def dead_letters(self, topic: str, group: str) -> list[DeadLetter]:
         """List what a group gave up, oldest first."""
         async with self._jetstream() as jetstream:
-            found = await _messages(jetstream, _dead_stream(topic), _dead_subject(topic, group))
+            found = await _messages(jetstream, dead_stream_of(topic), dead_subject_of(topic, group))
         return [
             DeadLetter(topic, group, (one.data or b"").decode(errors="replace"), (one.headers or {})[_REASON])
             for one in found
@@ -64,11 +71,11 @@ class NatsBus(BrokerBus):
     async def retry_dead_letters(self, topic: str, group: str) -> int:
         """Have a group's dead letters delivered to it again, and return how many they are."""
         async with self._jetstream() as jetstream:
-            found = await _messages(jetstream, _dead_stream(topic), _dead_subject(topic, group))
+            found = await _messages(jetstream, dead_stream_of(topic), dead_subject_of(topic, group))
             for one in found:
                 again = {_ID: f"retry-{one.seq}-{uuid4()}"}
-                await jetstream.publish(_subject(topic, _for(group)), one.data or b"", headers=again)
-                await jetstream.delete_msg(_dead_stream(topic), one.seq or 0)
+                await jetstream.publish(subject_of(topic, address_of(group)), one.data or b"", headers=again)
+                await jetstream.delete_msg(dead_stream_of(topic), one.seq or 0)
         return len(found)
 
     async def _call(self) -> NatsBroker:
@@ -86,9 +93,9 @@ class NatsBus(BrokerBus):
             *[
                 broker.publish(
                     body,
-                    _subject(topic, _FOR_ALL),
+                    subject_of(topic, _FOR_ALL),
                     headers={_ID: str(event.event_id)},
-                    stream=_stream(topic),
+                    stream=stream_of(topic),
                     timeout=self.confirm_s,
                 )
                 for topic, event, body in letters
@@ -122,7 +129,7 @@ class NatsBus(BrokerBus):
                 jetstream = client.jetstream()
                 for listener in self._listeners:
                     await _declare(jetstream, listener.topic)
-                    await jetstream.add_consumer(_stream(listener.topic), self._consumer_of(listener))
+                    await jetstream.add_consumer(stream_of(listener.topic), self._consumer_of(listener))
                     self._add(broker, listener, lost)
                 await broker.start()
             yield
@@ -134,14 +141,17 @@ class NatsBus(BrokerBus):
 
     def _add(self, broker: NatsBroker, listener: Listener, lost: asyncio.Event) -> None:
         subscribe = broker.subscriber(
-            _subject(listener.topic, ">"),
+            subject_of(listener.topic, ">"),
             durable=token(listener.group),
-            stream=JStream(_stream(listener.topic), declare=False),
+            stream=JStream(stream_of(listener.topic), declare=False),
             pull_sub=PullSub(batch_size=1, timeout=_LOOK_S),
             ack_policy=AckPolicy.MANUAL,
             decoder=_as_it_is,
         )
-        addressees = {_subject(listener.topic, _FOR_ALL), _subject(listener.topic, _for(listener.group))}
+        addressees = {
+            subject_of(listener.topic, _FOR_ALL),
+            subject_of(listener.topic, address_of(listener.group)),
+        }
 
         async def consume(message: NatsMessage) -> None:
             async with self._working(lost):
@@ -168,9 +178,9 @@ class NatsBus(BrokerBus):
         if reason is not None:
             await broker.publish(
                 message.body,
-                _dead_subject(listener.topic, listener.group),
+                dead_subject_of(listener.topic, listener.group),
                 headers={_REASON: reason},
-                stream=_dead_stream(listener.topic),
+                stream=dead_stream_of(listener.topic),
                 timeout=self.confirm_s,
             )
 
@@ -182,7 +192,7 @@ class NatsBus(BrokerBus):
     def _consumer_of(self, listener: Listener) -> ConsumerConfig:
         return ConsumerConfig(
             durable_name=token(listener.group),
-            filter_subject=_subject(listener.topic, ">"),
+            filter_subject=subject_of(listener.topic, ">"),
             ack_policy=Acknowledge.EXPLICIT,
             ack_wait=self.ack_wait_s,
             max_ack_pending=1,
@@ -205,8 +215,8 @@ class NatsBus(BrokerBus):
 
 
 async def _declare(jetstream: JetStreamContext, topic: str) -> None:
-    await jetstream.add_stream(name=_stream(topic), subjects=[_subject(topic, ">")])
-    await jetstream.add_stream(name=_dead_stream(topic), subjects=[_dead_subject(topic, ">")])
+    await jetstream.add_stream(name=stream_of(topic), subjects=[subject_of(topic, ">")])
+    await jetstream.add_stream(name=dead_stream_of(topic), subjects=[dead_subject_of(topic, ">")])
 
 
 async def _messages(jetstream: JetStreamContext, stream: str, subject: str) -> list[RawStreamMsg]:
@@ -221,23 +231,3 @@ async def _messages(jetstream: JetStreamContext, stream: str, subject: str) -> l
 
 async def _as_it_is(message: Any) -> Any:
     return message
-
-
-def _stream(topic: str) -> str:
-    return f"lab-{token(topic)}"
-
-
-def _dead_stream(topic: str) -> str:
-    return f"lab-dead-{token(topic)}"
-
-
-def _for(group: str) -> str:
-    return f"to.{token(group)}"
-
-
-def _subject(topic: str, to: str) -> str:
-    return f"lab.{token(topic)}.{to}"
-
-
-def _dead_subject(topic: str, group: str) -> str:
-    return f"lab-dead.{token(topic)}.{group if group == '>' else token(group)}"
