@@ -141,7 +141,11 @@ class Orchestrator:
             step, command = decision.send.step, decision.send.command
             later_s = step.retry.wait_s(decision.state.attempts, self._random)
             row.deadline_at = now + timedelta(seconds=step.deadline_s + later_s)
-            more: dict[str, Any] = {"saga_id": row.saga_id, "causation_id": cause.event_id if cause else None}
+            more: dict[str, Any] = {
+                "saga_id": row.saga_id,
+                "causation_id": cause.event_id if cause else None,
+                "occurred_at": now,
+            }
             uow.announce(self._types.event(command, aggregate_type=step.to, aggregate_id=row.subject, **more))
         for call in decision.calls:
             await self._tell(uow, row, decision, call, cause)
