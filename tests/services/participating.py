@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.database import (
@@ -101,6 +101,12 @@ class World:
     async def compensate_once(self) -> object:
         """Have the worker take one turn."""
         return await self.participant.workers[0].turn()
+
+    async def reopen(self, order: UUID) -> None:
+        """Have a compensation done again, as after a restored backup."""
+        again = update(self.tasks).where(self.tasks.subject == str(order)).values(status="OPEN")
+        async with self.sessions() as session, session.begin():
+            await session.execute(again)
 
     async def told(self, order: UUID | None = None) -> list[str]:
         """Give the types of what was announced, in its order: of one order, or all."""

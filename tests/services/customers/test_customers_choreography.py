@@ -230,6 +230,16 @@ async def test_settled_reservation_is_never_released(world: CustomerWorld, order
     assert (await world.task(order) or ("",))[0] == "SETTLED"
 
 
+async def test_release_that_is_done_again_gives_back_nothing_more(world: CustomerWorld, order: UUID) -> None:
+    await world.hear(created(order), failed(order, RELEASE))
+    await world.compensate()
+    await world.reopen(order)
+    await world.compensate()
+
+    assert await world.credit() == "100.00"
+    assert (await world.about(order))[0] == "RELEASED"
+
+
 async def test_decision_without_a_review_leaves_the_reservation(world: CustomerWorld, order: UUID) -> None:
     await world.hear(created(order), resolved(order, "settled"))
 

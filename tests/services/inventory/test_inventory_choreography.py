@@ -203,6 +203,16 @@ async def test_settled_reservation_is_never_released(world: StockWorld, order: U
     assert await world.reserved("LAMP-7") == [0]
 
 
+async def test_release_that_is_done_again_gives_back_nothing_more(world: StockWorld, order: UUID) -> None:
+    await world.hear(paid(order), failed(order, RELEASE))
+    await world.compensate()
+    await world.reopen(order)
+    await world.compensate()
+
+    assert await world.available("LAMP-7") == [5]
+    assert (await world.about(order))[0] == "RELEASED"
+
+
 async def test_decision_without_a_review_leaves_the_reservation(world: StockWorld, order: UUID) -> None:
     await world.hear(paid(order), resolved(order, "settled"))
 
