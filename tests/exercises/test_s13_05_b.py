@@ -110,7 +110,6 @@ class TestCourier:
             await connection.execute(Customer.__table__.update().values(reserved=0))
             await connection.execute(Stock.__table__.update().values(available=6))
         courier = courier_on(shop, listener := Listener(), told_again=1.0)
-        courier._told = 8  # the announcements of the first run
         await courier.carry([created(order_id) for order_id in NEW_ORDERS])
 
         assert len(once) == 10
@@ -130,7 +129,6 @@ class TestCourier:
         assert (len(events), courier.dead) == (11, [])
 
         courier = courier_on(shop, always := Listener(fails=10**6))
-        courier._told = 8
         await courier.carry([created(9)])
 
         assert set(map(always.heard.count, always.heard)) <= {5, 10}

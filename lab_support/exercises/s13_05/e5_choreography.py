@@ -43,7 +43,7 @@ STORMS: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
 )
 """What happens on the way, and the orders beside one of each kind; the first three catch every stored answer."""
 
-SHUFFLED = 2
+SHUFFLED = 3
 """How often the last of them comes, each time with another seed."""
 
 choreography = Exercise(

@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.exercises.s13_05.saga_shop import TYPES, InboxMessage, OutboxMessage, sessions_on
@@ -98,6 +98,8 @@ class Courier:
     async def carry(self, events: list[Event]) -> None:
         """Publish these events, deliver them, and all that the services then announce."""
         consumers = {name: self._consumer(name, effect) for name, effect in self.handlers.items()}
+        async with self.engine.connect() as connection:
+            self._told = await connection.scalar(select(func.max(OutboxMessage.seq))) or 0
         for event in events:
             self._publish(event)
         with self._watching():
