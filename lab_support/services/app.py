@@ -17,6 +17,7 @@ from sqlalchemy import MetaData
 from lab_support.messaging import Bus
 from lab_support.messaging.buses import open_bus
 from lab_support.services.health import health_router
+from lab_support.services.housekeeping import Housekeeper, clean_bus
 from lab_support.services.own_paths import OwnPaths
 from lab_support.services.participant import Around
 from lab_support.services.relational import data_folder, owns_database
@@ -71,6 +72,7 @@ def create_app(
                 app.state.bus = await running.enter_async_context(
                     _conversation(split, services, folder, around or Around())
                 )
+                await running.enter_async_context(_housekeeper(split, services, app.state.bus).running())
             yield
 
     app = new_app("The shop", lifespan)
@@ -129,6 +131,12 @@ async def _conversation(
         for part in parts:
             await running.enter_async_context(part.running(relaying=settings.relay))
         yield bus
+
+
+def _housekeeper(split: Sequence[SplitService], services: Mapping[str, FastAPI], bus: Bus) -> Housekeeper:
+    """Keep house for every service that runs here, and on the bus."""
+    chores = [chore for one in split for chore in one.chores(services[one.name].state.sessions)]
+    return Housekeeper([*chores, *clean_bus(bus)])
 
 
 @asynccontextmanager

@@ -21,12 +21,14 @@ from lab_support.services.customers import api as customers_api
 from lab_support.services.customers import entities as customers
 from lab_support.services.customers.participation import participate as customers_participate
 from lab_support.services.customers.seed import seed as customers_seed
+from lab_support.services.housekeeping import Chore, ForgetKeys, clean_inbox, clean_keys
 from lab_support.services.inventory import api as inventory_api
 from lab_support.services.inventory import entities as inventory
 from lab_support.services.inventory.participation import participate as inventory_participate
 from lab_support.services.inventory.seed import seed as inventory_seed
 from lab_support.services.orders import api as orders_api
 from lab_support.services.orders import entities as orders
+from lab_support.services.orders.idempotency import forget_keys as orders_forget_keys
 from lab_support.services.orders.participation import participate as orders_participate
 from lab_support.services.orders.seed import seed as orders_seed
 from lab_support.services.participant import Around, Participant
@@ -72,6 +74,7 @@ class SplitService:
         tables: Its own, outbox and inbox included.
         part: Opens what it needs and makes its part in the conversation.
         seed: Fills empty tables with demo data.
+        forget_keys: Deletes its old idempotency keys, if it has any.
     """
 
     name: str
@@ -83,6 +86,12 @@ class SplitService:
     install_errors: Callable[[FastAPI], None]
     part: Part
     seed: Callable[[Sessions], Awaitable[Any]]
+    forget_keys: ForgetKeys | None = None
+
+    def chores(self, sessions: Sessions) -> list[Chore]:
+        """What the housekeeper does in its database."""
+        keys = [] if self.forget_keys is None else [clean_keys(sessions, self.forget_keys)]
+        return [clean_inbox(sessions, self.inbox), *keys]
 
 
 def _plainly(participate: Callable[..., Participant]) -> Part:
@@ -114,6 +123,7 @@ ALL: Final[tuple[SplitService, ...]] = (
         install_errors=orders_api.install_errors,
         part=_plainly(orders_participate),
         seed=orders_seed,
+        forget_keys=orders_forget_keys,
     ),
     SplitService(
         name="customers",

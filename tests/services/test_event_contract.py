@@ -77,22 +77,8 @@ def contracts() -> Iterator[Contract]:
             yield Contract("orders", reader, reads.COMMANDS, commanded[model.__name__], model)
 
 
-DRIFTED = {
-    "customers-CompensationFailed": "its reason may be any text; Orders reads a code",
-    "inventory-CompensationFailed": "its reason may be any text; Orders reads a code",
-}
-"""What is known to have drifted apart, and is to be mended by the publisher."""
-
-
-def marked(contract: Contract) -> Any:
-    reason = DRIFTED.get(f"{contract.publisher}-{contract.told.__name__}")
-    drifted = [pytest.mark.xfail(reason=reason, strict=False)] if reason else []
-    return pytest.param(contract, id=str(contract), marks=drifted)
-
-
 CONTRACTS = sorted(contracts(), key=str)
 each_contract = pytest.mark.parametrize("contract", CONTRACTS, ids=str)
-each_contract_that_holds = pytest.mark.parametrize("contract", [marked(one) for one in CONTRACTS])
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +146,7 @@ SCALARS: dict[Any, Callable[[list[Any]], st.SearchStrategy[Any]]] = {
 # --- payloads
 
 
-@each_contract_that_holds
+@each_contract
 @given(data=st.data())
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_reader_gets_what_the_publisher_tells(

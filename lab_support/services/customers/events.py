@@ -8,7 +8,7 @@ Section:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -27,6 +27,9 @@ from lab_support.services.vocabulary import (
 TOPIC = "customer"
 COMMANDS = "customer.commands"
 REPLIES = "order.replies"
+
+Reason = Annotated[str, Field(pattern=r"^[A-Z_]{1,100}$")]
+"""A code, never the text of an exception."""
 
 
 # --- published under "customer", of the aggregate "customer"
@@ -86,7 +89,7 @@ class CompensationFailed(Payload):
     order_id: UUID
     service: Literal["customers"] = "customers"
     action: Compensation
-    reason: str
+    reason: Reason
     attempts: int
 
 

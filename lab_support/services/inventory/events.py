@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -17,10 +17,13 @@ from lab_support.services.vocabulary import Compensation, Lines, PayBy, Payload,
 TOPIC = "stock"
 COMMANDS = "stock.commands"
 REPLIES = "order.replies"
+
+Reason = Annotated[str, Field(pattern=r"^[A-Z_]{1,100}$")]
+"""A code, never the text of an exception."""
 NoPieces = Literal["OUT_OF_STOCK", "UNKNOWN_SKU", "DISCONTINUED"]
 
 
-# --- published under "stock", of the aggregate "reservation" (its id is the order's)
+# --- published under "stock", of the aggregate "stock" (its id is the order's)
 class StockReserved(Payload):
     """The pieces of an order on credit are set aside."""
 
@@ -71,7 +74,7 @@ class CompensationFailed(Payload):
     order_id: UUID
     service: Literal["inventory"] = "inventory"
     action: Compensation
-    reason: str
+    reason: Reason
     attempts: int
 
 
