@@ -22,12 +22,28 @@ def serve(
         int, typer.Option(help="Port to listen on; 0 lets the system choose.", min=0, max=65535)
     ] = 8000,
     data: Annotated[Path | None, typer.Option(help="Folder that keeps the data.", file_okay=False)] = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Serve only this one: store, orders, customers, payments or inventory; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    relay: Annotated[
+        bool | None,
+        typer.Option(
+            "--relay/--no-relay",
+            help="Publish the outboxes here, or leave it to `lab relay`; LAB_RELAY without it.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Serve the shop over HTTP until Ctrl-C."""
     with errors_in_one_line():
+        from lab_support.services.app import EVERY_SERVICE
         from lab_support.services.serving import serve as serve_until_stopped
 
-        serve_until_stopped(host, port, data)
+        serve_until_stopped(host, port, data, only=service or EVERY_SERVICE, relay=relay)
 
 
 def doctor(

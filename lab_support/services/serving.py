@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,56 +19,101 @@ import uvicorn
 from pydantic import ValidationError
 
 from lab_support.database import DatabaseUrlError
+from lab_support.messaging import BrokerUnavailableError, BusUrlError
 from lab_support.pools import DatabaseUnreachableError
-from lab_support.services.app import create_app
+from lab_support.services.app import EVERY_SERVICE, create_app
 from lab_support.services.listening import CannotListenError, base_url, listen
 from lab_support.services.relational import StartError
+from lab_support.services.split import NAMES, UnknownServiceError, split_service
 from lab_support.settings import Settings
 
 GRACE_S = 10
+_FOR_THE_USER = (
+    BrokerUnavailableError,
+    BusUrlError,
+    CannotListenError,
+    DatabaseUnreachableError,
+    DatabaseUrlError,
+    StartError,
+    UnknownServiceError,
+)
 
 
-def serve(host: str, port: int, data: Path | None) -> None:
-    """Serve the shop until Ctrl-C or SIGTERM; its address is printed as soon as it answers.
+def serve(
+    host: str,
+    port: int,
+    data: Path | None,
+    *,
+    only: Collection[str] = EVERY_SERVICE,
+    relay: bool | None = None,
+) -> None:
+    """Serve the shop, or some of its services, until Ctrl-C or SIGTERM; the address is printed once it answers.
 
     Args:
         host: Name or address to listen on.
         port: Port to listen on; 0 lets the system choose one.
         data: Folder in which the services keep their files; None means LAB_DATA, or else a temporary folder.
+        only: The services to serve; others run elsewhere, on the same bus.
+        relay: Whether outboxes are published here; None means LAB_RELAY, or else that they are.
 
     Raises:
-        SystemExit: A setting, the port or a database can't be used: one line on stderr, exit status 1.
+        SystemExit: A setting, the port, a database or the bus can't be used: one line on stderr, exit status 1.
     """
     try:
-        settings = Settings() if data is None else Settings(data=data)
+        given = {"data": data, "relay": relay}
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        _warn_of_loneliness(settings, only)
         with listen(host, port) as listener, suppress(KeyboardInterrupt):
-            asyncio.run(_serve_on(listener, host, settings))
+            asyncio.run(_serve_on(listener, host, settings, only))
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         raise SystemExit(f"lab serve: LAB_{name} is not usable: {first['msg']}.") from error
-    except (CannotListenError, DatabaseUnreachableError, DatabaseUrlError, StartError) as error:
+    except _FOR_THE_USER as error:
         raise SystemExit(f"lab serve: {error}") from error
 
 
-async def _serve_on(listener: socket.socket, host: str, settings: Settings) -> None:
+async def _serve_on(listener: socket.socket, host: str, settings: Settings, only: Collection[str]) -> None:
     """Start the application first, so that its errors arrive here; stop it after the last answer."""
-    app = create_app(settings)
+    app = create_app(settings, only=only)
     async with app.router.lifespan_context(app):
         config = uvicorn.Config(
             app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
         )
-        await _Server(config, f"The shop answers at {base_url(listener, host)} ({_kept(settings)}).").serve(
-            [listener]
-        )
+        told = f"{', '.join(_paths(only))}; {_kept(settings, only)}"
+        await _Server(config, f"The shop answers at {base_url(listener, host)} ({told}).").serve([listener])
 
 
-def _kept(settings: Settings) -> str:
-    if settings.database_url is not None:
-        return "data in the database of LAB_DATABASE_URL"
+def _paths(only: Collection[str]) -> list[str]:
+    named = [name for name in EVERY_SERVICE if name in only]
+    return [path for name in named for path in (["/store"] if name == "store" else split_service(name).paths)]
+
+
+def _kept(settings: Settings, only: Collection[str]) -> str:
+    variables = {name: "LAB_DATABASE_URL" if name == "store" else f"LAB_{name.upper()}_URL" for name in only}
+    elsewhere = sorted(
+        variable
+        for variable in variables.values()
+        if getattr(settings, variable.removeprefix("LAB_").lower()) is not None
+    )
+    folder = "data is deleted at the end; keep it with --data"
     if settings.data is not None:
-        return f"data in {settings.data}"
-    return "data is deleted at the end; keep it with --data"
+        folder = f"data in {settings.data}"
+    if not elsewhere:
+        return folder
+    servers = f"data in the database of {' and '.join(elsewhere)}"
+    return servers if len(elsewhere) == len(variables) else f"{servers}; other {folder}"
+
+
+def _warn_of_loneliness(settings: Settings, only: Collection[str]) -> None:
+    """Say when what runs in other processes could never be reached: the bus would be in a private folder."""
+    some = any(name in NAMES for name in only)
+    apart = not settings.relay or not all(name in only for name in NAMES)
+    if some and apart and settings.data is None and settings.bus_url is None:
+        sys.stderr.write(
+            "lab serve: without --data or LAB_BUS_URL no other process can reach this bus, so orders will not end.\n"
+        )
+        sys.stderr.flush()
 
 
 class _Server(uvicorn.Server):

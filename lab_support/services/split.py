@@ -17,6 +17,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support.messaging import Bus, InboxMixin, OutboxMixin
+from lab_support.sagas import CompensationMixin
 from lab_support.services.customers import api as customers_api
 from lab_support.services.customers import entities as customers
 from lab_support.services.customers.participation import participate as customers_participate
@@ -74,6 +75,7 @@ class SplitService:
         tables: Its own, outbox and inbox included.
         part: Opens what it needs and makes its part in the conversation.
         seed: Fills empty tables with demo data.
+        tasks: Its compensations; None when it has none.
         forget_keys: Deletes its old idempotency keys, if it has any.
     """
 
@@ -86,6 +88,7 @@ class SplitService:
     install_errors: Callable[[FastAPI], None]
     part: Part
     seed: Callable[[Sessions], Awaitable[Any]]
+    tasks: type[CompensationMixin] | None = None
     forget_keys: ForgetKeys | None = None
 
     def chores(self, sessions: Sessions) -> list[Chore]:
@@ -135,6 +138,7 @@ ALL: Final[tuple[SplitService, ...]] = (
         install_errors=customers_api.install_errors,
         part=_plainly(customers_participate),
         seed=customers_seed,
+        tasks=customers.CompensationTask,
     ),
     SplitService(
         name="payments",
@@ -146,6 +150,7 @@ ALL: Final[tuple[SplitService, ...]] = (
         install_errors=payments_api.install_errors,
         part=_with_provider,
         seed=payments_seed,
+        tasks=payments.CompensationTask,
     ),
     SplitService(
         name="inventory",
@@ -157,6 +162,7 @@ ALL: Final[tuple[SplitService, ...]] = (
         install_errors=inventory_api.install_errors,
         part=_plainly(inventory_participate),
         seed=inventory_seed,
+        tasks=inventory.CompensationTask,
     ),
 )
 NAMES: Final = tuple(one.name for one in ALL)
