@@ -20,7 +20,7 @@ from lab_support.messaging import Event, EventTypes, UnreadableEventError
 from lab_support.messaging.inbox import park
 from lab_support.services.orders.endings import announce_end
 from lab_support.services.orders.entities import InboxMessage, Order
-from lab_support.services.orders.events import READ, CompensationFailed
+from lab_support.services.orders.events import READ, REPLIES, CompensationFailed
 from lab_support.services.orders.orchestration import OrderSagas
 from lab_support.services.orders.repository import OrderRepository
 from lab_support.services.orders.review_queue import Failure, open_review
@@ -60,7 +60,7 @@ class Hearing:
         """Note what a participant has told everybody, and end the order when this decides it."""
         ending = reaction_to(payload)
         ended = ending is not None and await self._ended(uow, event, payload, ending)
-        order = await known_order(uow, event, payload)
+        order = await known_order(uow, event, payload, NAME)
         if order is None:
             return
         now = self.clock()
@@ -73,7 +73,7 @@ class Hearing:
 
     async def answered(self, uow: UnitOfWork, event: Event, payload: Any) -> None:
         """Note what a participant has answered to a command, and go on with the saga that waits for it."""
-        order = await known_order(uow, event, payload)
+        order = await known_order(uow, event, payload, REPLIES)
         if order is not None:
             keep_timeline(uow, self.clock(), order=order, heard=event)
             await self.sagas.on_reply(uow, event, payload)
@@ -86,7 +86,7 @@ class Hearing:
         return await orders.end(payload.order_id, ending, *mine, now=self.clock())
 
 
-async def known_order(uow: UnitOfWork, event: Event, payload: Any) -> Order | None:
+async def known_order(uow: UnitOfWork, event: Event, payload: Any, consumer: str) -> Order | None:
     """Find the order that a received event speaks of; park the event if there is none, or it is of another saga."""
     order = await OrderRepository(uow.session).get(payload.order_id)
     if order is None:
@@ -96,5 +96,5 @@ async def known_order(uow: UnitOfWork, event: Event, payload: Any) -> Order | No
     else:
         return order
     strange = StrangeEventError(event, payload.order_id, why)
-    await park(uow.session, InboxMessage, NAME, event, strange)
+    await park(uow.session, InboxMessage, consumer, event, strange)
     return None

@@ -32,7 +32,8 @@ def participate(
 ) -> Participant:
     """Put Orders' part together; nothing connects and nothing runs yet.
 
-    Both kinds of sagas are listened to, whatever new orders get: those that are under way have to end.
+    Both kinds of sagas are listened to, whatever new orders get: those that are under way have to end. Replies have
+    an inbox name of their own, so that one which was parked is later tried as a reply.
 
     Args:
         sessions: On Orders' database.
@@ -46,17 +47,14 @@ def participate(
     sagas = OrderSagas(deadline_s=settings.order_deadline_s, clock=around.clock, random=around.random)
     hearing = Hearing(sagas, around.clock)
     common: dict[str, Any] = {
-        "name": NAME,
         "sessions": sessions,
         "inbox": InboxMessage,
         "outbox": OutboxMessage,
         "types": HEARD,
         "wake": relay.wake,
     }
-    hears, hears_replies = (
-        Consumer(effect=hearing.heard, **common),
-        Consumer(effect=hearing.answered, **common),
-    )
+    hears = Consumer(name=NAME, effect=hearing.heard, **common)
+    hears_replies = Consumer(name=REPLIES, effect=hearing.answered, **common)
     timekeeper = Timekeeper(sessions, OutboxMessage, sagas.orchestrator, wake=relay.wake, **waits)
     return Participant(
         name=NAME,
