@@ -135,6 +135,7 @@ class Subscription:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self.woken.wait(), self._bus.poll_s)
+            async with asyncio.timeout(self._bus.poll_s):  # wait_for of 3.11 may swallow a cancellation
+                await self.woken.wait()
         except TimeoutError:
             return  # another process may have published, or ended

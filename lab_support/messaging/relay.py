@@ -221,7 +221,8 @@ class Relay:
 
     async def _wait_for_work(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), self.settings.poll_s)
+            async with asyncio.timeout(self.settings.poll_s):  # wait_for of 3.11 may swallow a cancellation
+                await self._woken.wait()
         except TimeoutError:
             return  # the safety net: somebody committed and could not wake us
 

@@ -67,6 +67,7 @@ class PollingWorker:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), self._poll_s)
+            async with asyncio.timeout(self._poll_s):  # wait_for of 3.11 may swallow a cancellation
+                await self._woken.wait()
         except TimeoutError:
             return  # the safety net: something fell due, or another process committed
