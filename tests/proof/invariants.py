@@ -31,6 +31,13 @@ class Books:
     async def of(cls, world: World) -> "Books":
         return cls(await snapshot(world))
 
+    @classmethod
+    def like(cls, books: "Books") -> "Books":
+        """Begin again from what there was at the beginning."""
+        copy = cls.__new__(cls)
+        copy.credit, copy.stock, copy._ends = books.credit, books.stock, {}
+        return copy
+
     def watch(self, statuses: Mapping[Any, str]) -> list[str]:
         """Note the statuses of this moment; list the ends that have changed, which no end may."""
         changed = []

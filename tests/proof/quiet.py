@@ -10,6 +10,7 @@ from tests.proof.world import World
 MOST_MOMENTS: Final = 200
 MOMENT_S: Final = 5.0
 MOST_ROUNDS: Final = 500
+BATCH: Final = 10
 
 
 async def become_quiet(world: World, tell: Callable[[str], Any] = lambda _what: None) -> list[str]:
@@ -44,8 +45,8 @@ async def _round(world: World) -> bool:
         if needs.any:
             world.touch(name)
     for one in world.subscriptions:
-        while (outcome := await one.deliver_next()) != "nothing":
-            assert outcome == "acknowledged", (outcome, getattr(one, "error", None))
+        while outcomes := await one.deliver(limit=BATCH):
+            assert set(outcomes) == {"acknowledged"}, (outcomes, getattr(one, "error", None))
             world.touch(one.group)
             busy = True
     return busy

@@ -106,3 +106,9 @@ class SimulatedSubscription:
         if random.random() < misfortunes.duplicate:
             self.queue.insert(random.randint(0, len(self.queue)), body)
         return "acknowledged"
+
+    async def deliver(self, *, limit: int) -> list[Delivered]:
+        outcomes: list[Delivered] = []
+        while len(outcomes) < limit and (outcome := await self.deliver_next()) != "nothing":
+            outcomes.append(outcome)
+        return outcomes

@@ -45,16 +45,21 @@ STOCK: Final = MappingProxyType({"DESK-1": 3, "LAMP-7": 4})
 _OUTBOX: Final = "(SELECT count(*) FROM outbox WHERE published_at IS NULL)"
 _TASKS: Final = "(SELECT count(*) FROM compensations WHERE status = 'OPEN')"
 _CHARGES: Final = "(SELECT count(*) FROM payments WHERE status = 'REQUESTED')"
+_WAITING: Final = (
+    "(SELECT count(*) FROM orders LEFT JOIN sagas ON sagas.saga_id = orders.saga_id "
+    "WHERE coalesce(sagas.status, '') <> 'REQUIRES_REVIEW' AND (orders.status IN ('PENDING', 'PENDING_PAYMENT') "
+    "OR sagas.status IN ('RUNNING', 'COMPENSATING')))"
+)
 _NEEDS: Final = MappingProxyType(
     {
-        "orders": f"SELECT {_OUTBOX}, (SELECT count(*) FROM orders LEFT JOIN sagas ON sagas.saga_id = orders.saga_id "
-        "WHERE coalesce(sagas.status, '') <> 'REQUIRES_REVIEW' AND (orders.status IN ('PENDING', 'PENDING_PAYMENT') "
-        "OR sagas.status IN ('RUNNING', 'COMPENSATING')))",
+        "orders": f"SELECT {_OUTBOX}, {_WAITING}",
         "customers": f"SELECT {_OUTBOX}, {_TASKS}",
         "payments": f"SELECT {_OUTBOX}, {_TASKS} + {_CHARGES}",
         "inventory": f"SELECT {_OUTBOX}, {_TASKS}",
     }
 )
+LOOKS: Final = frozenset(_NEEDS.values())
+"""Statements of the test itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,9 @@ class World:
         random: Random,
         provider_seed: int | None = None,
         odds: Odds | None = None,
+        order_deadline_s: float = 30.0,
     ) -> None:
+        self.settings = Settings().model_copy(update={"order_deadline_s": order_deadline_s})
         self.engines: dict[str, AsyncEngine] = {name: build_engine(url) for name, url in urls.items()}
         self.provider = SimulatedProvider(folder / "provider.db", seed=provider_seed, odds=odds)
         self.clock, self.random, self.open_bus = Clock(), random, open_bus
@@ -126,12 +133,11 @@ class World:
         around = Around(
             clock=self.clock, sleep=self._sleep, random=self.random.random, relay=RelaySettings(batch=20)
         )
-        settings = Settings()
         for coordination in ("choreography", "orchestration"):
-            told = settings.model_copy(update={"coordination": coordination})
+            told = self.settings.model_copy(update={"coordination": coordination})
             sessions = session_factory(self.engines["orders"])
             self.desks[coordination] = Desk.of(sessions, settings=told, around=around)  # type: ignore[index]
-        self.parts = {name: self._participant(name, settings, around) for name in NAMES}
+        self.parts = {name: self._participant(name, around) for name in NAMES}
         self.subscriptions = [
             self.bus.subscribe(one.topic, one.group, one.handler)
             for part in self.parts.values()
@@ -160,12 +166,19 @@ class World:
         return session_factory(self.engines[service])
 
     async def place(
-        self, coordination: Coordination, pay_by: PayBy, customer_id: str, items: Mapping[str, int]
+        self,
+        coordination: Coordination,
+        pay_by: PayBy,
+        customer_id: str,
+        items: Mapping[str, int],
+        key: str | None = None,
     ) -> UUID:
-        """Order as a client would, without a key."""
+        """Order as a client would."""
         lines = [OrderLineCreate(sku=sku, quantity=pieces) for sku, pieces in items.items()]
         self.touch("orders")
-        taken = await self.desks[coordination].orders.place_order(customer_id, pay_by, lines)
+        taken = await self.desks[coordination].orders.place_order(
+            customer_id, pay_by, lines, idempotency_key=key
+        )
         return taken.order_id
 
     async def rows(self, service: str, *tables: str) -> list[Sequence[Row[Any]]]:
@@ -192,12 +205,12 @@ class World:
     def table(service: str, name: str) -> Table:
         return TABLES[service].tables[name]
 
-    def _participant(self, name: str, settings: Settings, around: Around) -> Participant:
+    def _participant(self, name: str, around: Around) -> Participant:
         sessions = session_factory(self.engines[name])
         if name == "payments":
             return payments.participate(sessions, self.bus, provider=self.provider, around=around)
         participate = {"orders": orders, "customers": customers, "inventory": inventory}[name].participate
-        return participate(sessions, self.bus, settings=settings, around=around)
+        return participate(sessions, self.bus, settings=self.settings, around=around)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
