@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from aio_pika import DeliveryMode, IncomingMessage
+from aio_pika import DeliveryMode, IncomingMessage, RobustConnection
 from aio_pika import Message as Packet
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from aiormq.exceptions import AMQPError, DeliveryError
@@ -62,7 +62,7 @@ class RabbitBus(BrokerBus):
     async def _call(self) -> RabbitBroker:
         if self._publisher is None:
             self._publisher = self._broker()
-            await self._publisher.connect()
+            await _connect(self._publisher)
         return self._publisher
 
     async def _send(self, letters: Sequence[Letter]) -> None:
@@ -101,7 +101,7 @@ class RabbitBus(BrokerBus):
         broker = self._broker(on_close=[lambda *_: lost.set()])
         try:
             async with asyncio.timeout(self.confirm_s + _CONNECT_S):
-                await broker.connect()
+                await _connect(broker)
                 for listener in self._listeners:
                     await broker.declare_queue(_dead_queue(listener.topic, listener.group))
                     self._add(broker, listener, lost)
@@ -140,7 +140,7 @@ class RabbitBus(BrokerBus):
     async def _dead_queue(self, topic: str, group: str) -> AsyncIterator[AbstractQueue]:
         broker = self._broker()
         try:
-            connection = await broker.connect()
+            connection = await _connect(broker)
             async with connection.channel() as channel:
                 name = _dead_queue_name(topic, group)
                 yield await channel.declare_queue(name, durable=True)
@@ -153,6 +153,16 @@ class RabbitBus(BrokerBus):
         return RabbitBroker(
             self.url, timeout=_CONNECT_S, logger=None, apply_types=False, graceful_timeout=None, **more
         )
+
+
+async def _connect(broker: RabbitBroker) -> RobustConnection:
+    """Connect, and end the attempt before a cancellation goes on: one that is cancelled would try again for ever."""
+    connecting = asyncio.ensure_future(broker.connect())
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        await asyncio.gather(connecting, return_exceptions=True)  # at most _CONNECT_S
+        raise
 
 
 async def _as_it_is(message: Any) -> Any:
