@@ -25,7 +25,7 @@ from lab_support.services.split import SplitService
 from lab_support.settings import Settings
 
 Tell = Callable[[str], object]
-GOODBYE_S = 5.0
+GOODBYE_S = 2.0
 """The longest that a turn which has begun may go on after the request to stop, in seconds."""
 _EXPECTED = (DatabaseUnreachableError, MessagingError, OSError, RetriesExhaustedError, TimeoutError)
 
