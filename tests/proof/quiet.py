@@ -45,7 +45,7 @@ async def _round(world: World) -> bool:
         if needs.any:
             world.touch(name)
     for one in world.subscriptions:
-        while outcomes := await one.deliver(limit=BATCH):
+        while outcomes := await world.mail(one, limit=BATCH):
             assert set(outcomes) == {"acknowledged"}, (outcomes, getattr(one, "error", None))
             world.touch(one.group)
             busy = True

@@ -88,13 +88,18 @@ class SimulatedSubscription:
     last: Event | None = None
 
     async def deliver_next(self) -> Delivered:
+        """Deliver what luck chooses."""
+        random, misfortunes = self.log.random, self.log.misfortunes
+        place = 0
+        if self.queue and random.random() < misfortunes.reorder:
+            place = random.randrange(min(len(self.queue), misfortunes.overtaken_by))
+        return await self.deliver_at(place, again=random.random() < misfortunes.duplicate)
+
+    async def deliver_at(self, place: int, *, again: bool = False) -> Delivered:
+        """Deliver one of those that wait; `again` has its acknowledgement lost."""
         self.error = self.last = None
         if not self.queue:
             return "nothing"
-        random, misfortunes = self.log.random, self.log.misfortunes
-        place = 0
-        if random.random() < misfortunes.reorder:
-            place = random.randrange(min(len(self.queue), misfortunes.overtaken_by))
         body = self.queue[place]
         self.last = decode(body)
         try:
@@ -103,8 +108,8 @@ class SimulatedSubscription:
             self.error = error
             return "failed"
         self.queue.pop(place)
-        if random.random() < misfortunes.duplicate:
-            self.queue.insert(random.randint(0, len(self.queue)), body)
+        if again:
+            self.queue.insert(self.log.random.randint(0, len(self.queue)), body)
         return "acknowledged"
 
     async def deliver(self, *, limit: int) -> list[Delivered]:

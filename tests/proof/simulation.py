@@ -76,7 +76,7 @@ class Life:
             await self._move_clock()
         elif luck < 0.07:
             await self._restart()
-        elif luck < 0.09:
+        elif luck < 0.10:
             await self._mischief()
         else:
             await self._turn()
@@ -119,13 +119,33 @@ class Life:
         await self.world.restart()
 
     async def _mischief(self) -> None:
-        """Let the outside world misbehave: a provider that refuses to refund, a product that goes out of the range."""
-        if self.random.random() < 0.5:
-            self._tell("the provider refuses refunds")
-            await self.world.provider.script(EVERYBODY, Outcome.REFUSE, call="refund")
-        else:
-            self._tell("DESK-1 is discontinued")
-            await self._set_discontinued(True)
+        """Let the outside world misbehave."""
+        await self.random.choice(
+            (self._provider_refuses, self._provider_fails, self._range_ends, self._silence)
+        )()
+
+    async def _provider_refuses(self) -> None:
+        self._tell("the provider refuses a refund")
+        await self.world.provider.script(EVERYBODY, Outcome.REFUSE, call="refund")
+
+    async def _provider_fails(self) -> None:
+        call = self.random.choice(("charge", "refund"))
+        outcome = self.random.choice((Outcome.DOWN, Outcome.TIMEOUT_BEFORE, Outcome.TIMEOUT_AFTER))
+        self._tell(f"the provider from now on: {outcome} at each {call}")
+        await self.world.provider.script(EVERYBODY, outcome, call=call, lasting=True)
+
+    async def _range_ends(self) -> None:
+        self._tell("DESK-1 is discontinued")
+        await self._set_discontinued(True)
+
+    async def _silence(self) -> None:
+        """Let a minute pass in which Orders hears nothing, and looks at its deadlines."""
+        self._tell("silence")
+        self.world.touch("orders")
+        for _ in range(4):
+            self.world.clock.move(15.0)
+            for worker in self.world.parts["orders"].workers:
+                await worker.turn()
 
     async def _perhaps_failing(self, name: str, act: Callable[[], Awaitable[Any]], what: str) -> None:
         """Take one turn of a service; in some, an error or a death is waiting at one of its statements."""
@@ -218,8 +238,8 @@ class Stage:
         """
         random = Random(seed)
         log = SimulatedLog(random, Misfortunes())
-        world = await self._fresh_world(random, log, seed)
-        with _same_ids(seed):
+        world = await self.fresh_world(random, log, provider_seed=seed)
+        with same_ids(seed):
             await world.start()
             try:
                 life = Life(seed, world, log, await Books.of(world))
@@ -229,7 +249,8 @@ class Stage:
                 await world.stop()
         return life
 
-    async def _fresh_world(self, random: Random, log: SimulatedLog, seed: int) -> World:
+    async def fresh_world(self, random: Random, log: SimulatedLog, *, provider_seed: int | None) -> World:
+        """Give the shop as it was at first, not yet started; there is one at a time."""
         if self._world is None:
             await self._build(self.fresh, Random(0), log)
         for old in self.folder.iterdir():
@@ -240,7 +261,7 @@ class Stage:
             self._world = _world_in(self.folder, random, log)
         world = self._world
         world.begin_anew(random, lambda: SimulatedBus(log))
-        world.provider._seed = seed
+        world.provider._seed = provider_seed
         return world
 
     @staticmethod
@@ -259,7 +280,7 @@ def _world_in(folder: Path, random: Random, log: SimulatedLog) -> World:
 
 
 @contextmanager
-def _same_ids(seed: int) -> Iterator[None]:
+def same_ids(seed: int) -> Iterator[None]:
     """Have UUIDs drawn from the seed, so that a replay is the same to the letter."""
     ids = Random(f"ids of {seed}")
     with pytest.MonkeyPatch.context() as patch:

@@ -108,9 +108,9 @@ def _no_refund(patch: pytest.MonkeyPatch) -> None:
 BUGS = [
     (_no_inbox, 0),
     (_no_redelivery, 0),
-    (_no_stock_released, 24),
+    (_no_stock_released, 19),
     (_no_credit_released, 0),
-    (_ends_twice, 24),
+    (_ends_twice, 7),
     (_no_refund, 0),
 ]
 """Each with the first seed to be tried: one that shows it soon."""
