@@ -1,0 +1,72 @@
+"""Regular expressions with a time limit: a hostile pattern costs its query a fraction of a second, not the server.
+
+The `re` module would hold every thread of the process until it is done. `regex` lets the others run and gives up.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+import regex  # type: ignore[import-untyped]
+from bson import Regex
+
+from lab_support.documents.embedded.errors import CommandError
+
+BAD_OPTIONS = 51108
+BAD_PATTERN = 51091
+TOO_EXPENSIVE = 51156
+MATCH_LIMIT_S: Final = 0.25
+"""Seconds one pattern may spend on one string."""
+
+_OPTIONS: Final = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "x": regex.VERBOSE, "u": 0}
+_FLAG_LETTERS: Final = ((re.IGNORECASE, "i"), (re.MULTILINE, "m"), (re.DOTALL, "s"), (re.VERBOSE, "x"))
+
+
+class BoundedPattern:
+    """A pattern that is searched for, never longer than `MATCH_LIMIT_S` in one string."""
+
+    def __init__(self, pattern: str, options: str = "") -> None:
+        self.pattern = pattern
+        self.options = options
+        self._compiled = _compile(pattern, options)
+
+    def found_in(self, text: str) -> bool:
+        """Whether the pattern occurs in the text.
+
+        Raises:
+            CommandError: The search took too long (51156).
+        """
+        try:
+            return self._compiled.search(text, timeout=MATCH_LIMIT_S, concurrent=True) is not None
+        except TimeoutError as error:
+            sentence = f"Regular expression is too expensive: no answer within {MATCH_LIMIT_S} s."
+            raise CommandError(TOO_EXPENSIVE, sentence) from error
+
+
+def bounded_pattern(value: str | Regex[Any] | re.Pattern[str], options: str | None = None) -> BoundedPattern:
+    """The pattern of a `$regex` argument or of a BSON regular expression.
+
+    Raises:
+        CommandError: The pattern (51091) or an option (51108) is not understood.
+    """
+    if isinstance(value, str):
+        return BoundedPattern(value, options or "")
+    own = "".join(letter for flag, letter in _FLAG_LETTERS if value.flags & flag)
+    return BoundedPattern(str(value.pattern), own if options is None else options)
+
+
+@lru_cache(maxsize=256)
+def _compile(pattern: str, options: str) -> Any:
+    unknown = set(options) - _OPTIONS.keys()
+    if unknown:
+        raise CommandError(BAD_OPTIONS, f"invalid flag in regex options: {min(unknown)}")
+    flags = regex.VERSION0
+    for letter in options:
+        flags |= _OPTIONS[letter]
+    try:
+        # PCRE counts only ASCII digits, letters and spaces as \d, \w and \s.
+        return regex.compile(pattern, flags | (0 if "u" in options else regex.ASCII))
+    except (regex.error, OverflowError, RecursionError) as error:
+        raise CommandError(BAD_PATTERN, f"Regular expression is invalid: {error}") from error
