@@ -1,0 +1,32 @@
+"""Lesson 13.5 where PostgreSQL and a broker are connected, and where neither is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.lessons.committed import cells_by_id, claims, code_cells, lesson, printed, run_freshly
+from tests.lessons.test_lessons_run_freshly import NO_SERVERS
+
+NAME = "13_05_sagas_and_outbox.ipynb"
+NO_BROKER = 'import shutil\nshutil.which = lambda name, **_: None if name == "nats-server" else name\n'
+ON_SERVERS = ("twophase-seen", "cursor", "cdc-seen", "broker-seen")
+
+
+def test_outputs_were_made_with_postgresql_and_a_broker() -> None:
+    """The committed outputs are measurements: nothing recorded stands in for a server."""
+    notebook = lesson(NAME)
+    assert "ecorded" not in json.dumps([cell.outputs for cell in code_cells(notebook)])
+    assert "over NatsBus" in printed(cells_by_id(notebook)["13-5-broker-seen"])
+
+
+@pytest.mark.slow
+def test_lesson_runs_to_its_end_when_servers_are_away(tmp_path: Path) -> None:
+    """Cells for a server say that what follows was recorded, and every claim is the committed one."""
+    fresh, committed = run_freshly(NAME, tmp_path, after_start=NO_SERVERS + NO_BROKER), lesson(NAME)
+    cells, before = cells_by_id(fresh), cells_by_id(committed)
+    for name in ON_SERVERS:
+        assert "ecorded" in printed(cells[f"13-5-{name}"]), name
+    assert {one: claims(cells[one]) for one in before} == {one: claims(before[one]) for one in before}
