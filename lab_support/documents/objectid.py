@@ -18,6 +18,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
+FORMAT: Final = "objectid"
 PATTERN: Final = "^[0-9a-f]{24}$"
 EXAMPLE: Final = "6561a5d2c3f4b5a697887766"
 _HEX = re.compile(r"[0-9a-fA-F]{24}", re.ASCII)
@@ -70,7 +71,7 @@ class ObjectIdField:
         cls, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Describe the text, which is the same in requests and in answers."""
-        return {"type": "string", "pattern": PATTERN, "examples": [EXAMPLE]}
+        return {"type": "string", "format": FORMAT, "pattern": PATTERN, "examples": [EXAMPLE]}
 
 
 def _from_text(text: str) -> ObjectId:

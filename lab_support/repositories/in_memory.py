@@ -11,10 +11,10 @@ from typing import Any, Generic
 
 from lab_support.repositories.columns import check_changes, column_names, primary_key
 from lab_support.repositories.errors import DuplicateError
-from lab_support.repositories.protocol import Entity, Id, KeysetPage, check_window
+from lab_support.repositories.protocol import Id, KeysetPage, Row, check_window
 
 
-class InMemoryRepository(Generic[Entity, Id]):
+class InMemoryRepository(Generic[Row, Id]):
     """Entities of one mapped class in a dictionary. Only their columns are kept.
 
     Every entity that goes in or comes out is copied, so that nobody changes what is stored by changing what they hold.
@@ -23,7 +23,7 @@ class InMemoryRepository(Generic[Entity, Id]):
 
     def __init__(
         self,
-        entity: type[Entity],
+        entity: type[Row],
         *,
         new_id: Callable[[], Id],
         defaults: Mapping[str, Callable[[], Any]],
@@ -35,17 +35,17 @@ class InMemoryRepository(Generic[Entity, Id]):
         self._key = primary_key(entity).key
         self._new_id, self._defaults, self._on_update = new_id, defaults, on_update
         self._unique = unique
-        self._kept: dict[Id, Entity] = {}
+        self._kept: dict[Id, Row] = {}
 
-    async def get_by_id(self, id_: Id, /) -> Entity | None:
+    async def get_by_id(self, id_: Id, /) -> Row | None:
         """Give a copy of the entity with this id."""
         return self._copy(self._kept[id_]) if id_ in self._kept else None
 
-    async def get_all(self, *, skip: int = 0, limit: int = 100) -> Sequence[Entity]:
+    async def get_all(self, *, skip: int = 0, limit: int = 100) -> Sequence[Row]:
         """Give copies of at most `limit` entities in the order of their ids, after leaving out `skip`."""
         return self._find(skip=skip, limit=limit)
 
-    async def create(self, entity: Entity, /) -> Entity:
+    async def create(self, entity: Row, /) -> Row:
         """Give the entity its id and defaults, and keep a copy."""
         for name, default in {self._key: self._new_id, **self._defaults}.items():
             if getattr(entity, name) is None:
@@ -56,7 +56,7 @@ class InMemoryRepository(Generic[Entity, Id]):
         self._keep(id_, self._copy(entity))
         return entity
 
-    async def update(self, id_: Id, changes: Mapping[str, Any], /) -> Entity | None:
+    async def update(self, id_: Id, changes: Mapping[str, Any], /) -> Row | None:
         """Set the named columns of what is kept, and give a copy."""
         check_changes(self._entity, changes)
         if id_ not in self._kept:
@@ -74,34 +74,34 @@ class InMemoryRepository(Generic[Entity, Id]):
         return self._kept.pop(id_, None) is not None
 
     def _find(
-        self, condition: Callable[[Entity], bool] | None = None, *, skip: int = 0, limit: int = 100
-    ) -> Sequence[Entity]:
+        self, condition: Callable[[Row], bool] | None = None, *, skip: int = 0, limit: int = 100
+    ) -> Sequence[Row]:
         """Give copies of those for which the condition holds, in the order of their ids."""
         check_window(skip, limit)
         return [self._copy(entity) for entity in self._sorted(condition)[skip : skip + limit]]
 
     def _page(
-        self, condition: Callable[[Entity], bool] | None = None, *, after: Any = None, limit: int = 100
-    ) -> KeysetPage[Entity, Id]:
+        self, condition: Callable[[Row], bool] | None = None, *, after: Any = None, limit: int = 100
+    ) -> KeysetPage[Row, Id]:
         """Give copies of those after an id, and where the next page begins."""
         check_window(0, limit)
         found = [entity for entity in self._sorted(condition) if after is None or self._id_of(entity) > after]
         items = [self._copy(entity) for entity in found[:limit]]
         return KeysetPage(items, self._id_of(items[-1]) if len(found) > limit else None)
 
-    def _sorted(self, condition: Callable[[Entity], bool] | None) -> list[Entity]:
+    def _sorted(self, condition: Callable[[Row], bool] | None) -> list[Row]:
         found = [entity for entity in self._kept.values() if condition is None or condition(entity)]
         return sorted(found, key=self._id_of)
 
-    def _keep(self, id_: Id, entity: Entity) -> None:
+    def _keep(self, id_: Id, entity: Row) -> None:
         others = [other for other_id, other in self._kept.items() if other_id != id_]
         for name in self._unique:
             if getattr(entity, name) in (getattr(other, name) for other in others):
                 raise DuplicateError(self._entity.__name__)
         self._kept[id_] = entity
 
-    def _id_of(self, entity: Entity) -> Any:
+    def _id_of(self, entity: Row) -> Any:
         return getattr(entity, self._key)
 
-    def _copy(self, entity: Entity) -> Entity:
+    def _copy(self, entity: Row) -> Row:
         return self._entity(**{name: getattr(entity, name) for name in self._names})

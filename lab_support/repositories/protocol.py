@@ -12,7 +12,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy.orm import DeclarativeBase
 
-Entity = TypeVar("Entity", bound=DeclarativeBase)
+Entity = TypeVar("Entity")
+Row = TypeVar("Row", bound=DeclarativeBase)
+"""An entity that is a mapped class."""
 Id = TypeVar("Id")
 AskedId = TypeVar("AskedId", contravariant=True)
 

@@ -1,0 +1,110 @@
+"""A mapped class kept as documents: the same entity as in SQL, with the types of BSON.
+
+Section:
+    13.7, "The catalogue behind the same repository contract"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Generic
+
+from bson import Decimal128
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+from sqlalchemy import Numeric, inspect
+
+from lab_support.documents.types import Collection, Document
+from lab_support.repositories.columns import check_changes, column_names, primary_key
+from lab_support.repositories.protocol import Row
+
+COUNTERS = "counters"
+"""The collection that remembers, for each other one, the highest id it ever had."""
+
+_TICK = timedelta(milliseconds=1)
+
+
+class MappedDocuments(Generic[Row]):
+    """The documents of one mapped class: a field for each column, the key as `_id`.
+
+    BSON's dates have milliseconds. A new document's times are cut to them, and those that a change sets are rounded
+    up, so that a change is always later than what it changes.
+    """
+
+    def __init__(
+        self,
+        entity: type[Row],
+        *,
+        defaults: Mapping[str, Callable[[], Any]],
+        on_update: Mapping[str, Callable[[], Any]],
+    ) -> None:
+        self._entity = entity
+        self._key = primary_key(entity).key
+        self._names = column_names(entity)
+        self._defaults, self._on_update = defaults, on_update
+        columns = inspect(entity).columns
+        self._cents = {
+            name: Decimal(1).scaleb(-(column.type.scale or 0))
+            for name, column in columns.items()
+            if isinstance(column.type, Numeric)
+        }
+
+    @property
+    def name(self) -> str:
+        """What an entity is called in errors."""
+        return self._entity.__name__
+
+    async def document_of(self, entity: Row, collection: Collection, /) -> Document:
+        """Give the entity its id and the defaults of what it leaves out, and give its document."""
+        id_ = getattr(entity, self._key)
+        setattr(entity, self._key, await next_id(collection) if id_ is None else id_)
+        for name, default in self._defaults.items():
+            if getattr(entity, name) is None:
+                setattr(entity, name, default())
+        return {
+            "_id" if name == self._key else name: self._stored(name, getattr(entity, name))
+            for name in sorted(self._names)
+        }
+
+    def entity_of(self, document: Mapping[str, Any], /) -> Row:
+        """Give a new object with what the document says; a field that it lacks is None, one too many is left out."""
+        columns = {name: document.get("_id" if name == self._key else name) for name in self._names}
+        return self._entity(**{name: _read(value) for name, value in columns.items()})
+
+    def update_of(self, changes: Mapping[str, Any], /) -> Document:
+        """Give the `$set` of the named columns and of those that every change sets."""
+        check_changes(self._entity, changes)
+        moved = {name: now() + _TICK for name, now in self._on_update.items()}
+        return {"$set": {name: self._stored(name, value) for name, value in (moved | dict(changes)).items()}}
+
+    def _stored(self, name: str, value: Any) -> Any:
+        if value is not None and name in self._cents:
+            return Decimal128(Decimal(value).quantize(self._cents[name]))
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+        return value
+
+
+def _read(value: Any) -> Any:
+    return value.to_decimal() if isinstance(value, Decimal128) else value
+
+
+async def next_id(collection: Collection) -> int:
+    """Give a collection's next number; no number is given twice, whatever is deleted.
+
+    It is taken before the document is written: one that is then refused leaves a gap, as a sequence in SQL does.
+    """
+    counters: Collection = collection.database[COUNTERS]
+    try:
+        return await _count(counters, collection.name)
+    except DuplicateKeyError:  # two have made the counter at the same moment; now it is there
+        return await _count(counters, collection.name)
+
+
+async def _count(counters: Collection, name: str) -> int:
+    counter: Any = await counters.find_one_and_update(
+        {"_id": name}, {"$inc": {"last": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+    )
+    return int(counter["last"])
