@@ -17,7 +17,6 @@ _DATA_KEYS = frozenset({
     "failCommands", "errorCode", "closeConnection", "blockConnection", "blockTimeMS", "errorLabels",
     "writeConcernError", "appName",
 })  # fmt: skip
-)
 
 
 @dataclass(slots=True)
