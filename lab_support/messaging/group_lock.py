@@ -11,7 +11,10 @@ from lab_support.database.process_lock import try_lock
 
 
 class GroupLock:
-    """A group's place at one topic of one bus, kept from `acquire` to `release` or to the process's end."""
+    """A group's place at one topic of one bus, kept from `acquire` to `release` or to the process's end.
+
+    The places are files in the folder `<bus>.readers`; they may be deleted while nobody reads.
+    """
 
     _taken_here: ClassVar[set[Path]] = (
         set()
@@ -19,8 +22,13 @@ class GroupLock:
 
     def __init__(self, bus: Path, topic: str, group: str) -> None:
         name = hashlib.sha256(f"{topic}\0{group}".encode()).hexdigest()[:16]
-        self._path = bus.resolve().with_name(f"{bus.name}-{name}.lock")
+        self._path = bus.resolve().with_name(f"{bus.name}.readers") / name
         self._handle: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the place is ours."""
+        return self._handle is not None
 
     def acquire(self) -> bool:
         """Take the place if it is free, and tell whether it is ours now."""
@@ -28,6 +36,7 @@ class GroupLock:
             return True
         if self._path in self._taken_here:
             return False
+        self._path.parent.mkdir(exist_ok=True)
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         if not try_lock(handle):
             os.close(handle)
