@@ -77,6 +77,20 @@ class CommandError(Exception):
         """MongoDB's name for the code; codes without a name are called `Location` and their number."""
         return CODE_NAMES.get(self.code, f"Location{self.code}")
 
+    def as_reply(self) -> dict[str, Any]:
+        """The answer to a command that failed."""
+        return {
+            "ok": 0.0,
+            "errmsg": self.message,
+            "code": self.code,
+            "codeName": self.code_name,
+            **self.details,
+        }
+
+    def as_write_error(self, index: int) -> dict[str, Any]:
+        """The entry of `writeErrors` for the write with this number in its batch."""
+        return {"index": index, "code": self.code, "errmsg": self.message, **self.details}
+
 
 def not_implemented(what: str) -> CommandError:
     """Code 238: this server does not do `what`; a real server may."""

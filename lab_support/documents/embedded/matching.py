@@ -38,6 +38,23 @@ def matches(query: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
     return compile_filter(query)(document)
 
 
+def element_test(argument: Any) -> Callable[[Any], bool]:
+    """Make a predicate over the elements of an array, as `$elemMatch` and `$pull` ask them.
+
+    Operators are asked of the element itself, a filter of the fields of an element that is a document.
+
+    Raises:
+        CommandError: See `compile_filter`.
+    """
+    check_depth(argument)
+    if not isinstance(argument, Mapping):
+        return _condition(argument).accepts
+    if is_operator_document(argument) and next(iter(argument)) not in _LOGICAL:
+        return _conjunction(argument).accepts
+    predicate = _filter(argument)
+    return lambda value: isinstance(value, Mapping) and predicate(value)
+
+
 def is_operator_document(value: Any) -> bool:
     """Whether the value is `{$operator: …}` and not a document to be equal to; a DBRef is the latter."""
     first = next(iter(value), "") if isinstance(value, Mapping) else ""
@@ -169,13 +186,7 @@ def _is_true(value: Any) -> bool:
 def _element(argument: Any) -> Condition:
     if not isinstance(argument, Mapping):
         raise CommandError(BAD_VALUE, "$elemMatch needs an Object")
-    if is_operator_document(argument) and next(iter(argument)) not in _LOGICAL:
-        accepts = _conjunction(argument).accepts
-    else:
-        predicate = _filter(argument)
-
-        def accepts(value: Any) -> bool:
-            return isinstance(value, Mapping) and predicate(value)
+    accepts = element_test(argument)
 
     def test(value: Any) -> bool:
         return isinstance(value, list) and any(map(accepts, value))
