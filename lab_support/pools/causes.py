@@ -25,6 +25,8 @@ class Trouble(Enum):
     """Others were in the way: a lock not granted in time, a deadlock, a serialization failure."""
     TIMED_OUT = auto()
     """The statement ran longer than its limit and was stopped."""
+    NO_ROOM = auto()
+    """The disk, or what the database may have of it, is full."""
 
 
 # PostgreSQL: a full SQLSTATE, else its class (the first two characters).
@@ -40,7 +42,8 @@ _SQLSTATES = {
     "57P05": Trouble.NO_CONNECTION,  # idle_session_timeout
     "08": Trouble.NO_CONNECTION,  # connection exceptions
     "28": Trouble.NO_CONNECTION,  # authorization refused
-    "53": Trouble.NO_CONNECTION,  # too many connections, out of memory, disk full
+    "53": Trouble.NO_CONNECTION,  # too many connections, out of memory
+    "53100": Trouble.NO_ROOM,  # disk_full
 }
 _MARIADB_NUMBERS = {
     1317: Trouble.TIMED_OUT,  # query interrupted
@@ -49,9 +52,11 @@ _MARIADB_NUMBERS = {
     1020: Trouble.BUSY,  # record has changed since last read
     1205: Trouble.BUSY,  # lock wait timeout
     1213: Trouble.BUSY,  # deadlock
+    1021: Trouble.NO_ROOM,  # disk full
     1040: Trouble.NO_CONNECTION,  # too many connections
     1045: Trouble.NO_CONNECTION,  # access denied
     1053: Trouble.NO_CONNECTION,  # server shutdown in progress
+    1114: Trouble.NO_ROOM,  # table full
     1203: Trouble.NO_CONNECTION,  # too many connections of this user
     2002: Trouble.NO_CONNECTION,  # no server at the socket
     2003: Trouble.NO_CONNECTION,  # no server at the address
@@ -62,6 +67,7 @@ _SQLITE_PRIMARY_CODES = {
     5: Trouble.BUSY,  # SQLITE_BUSY, also its kin SQLITE_BUSY_SNAPSHOT
     6: Trouble.BUSY,  # SQLITE_LOCKED
     9: Trouble.TIMED_OUT,  # SQLITE_INTERRUPT, by the progress handler
+    13: Trouble.NO_ROOM,  # SQLITE_FULL
     14: Trouble.NO_CONNECTION,  # SQLITE_CANTOPEN
 }
 _MARIADB_DRIVERS = ("pymysql", "aiomysql", "asyncmy", "MySQLdb")

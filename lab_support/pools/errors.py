@@ -23,6 +23,7 @@ _ANSWERS = {
     Trouble.NO_CONNECTION: (503, "Database unavailable", "There was no database connection in time."),
     Trouble.BUSY: (503, "Database busy", "Other requests were changing the same data."),
     Trouble.TIMED_OUT: (504, "Database too slow", "The database did not finish within its time limit."),
+    Trouble.NO_ROOM: (503, "Database full", "The database has no room for more; what was sent is not kept."),
 }
 
 
@@ -31,7 +32,7 @@ def install_infrastructure_errors(
 ) -> None:
     """Answer infrastructure errors of an application with problem documents that leak nothing.
 
-    No connection in time and "others were in the way": 503 with `Retry-After`. A statement stopped at its
+    No connection in time, "others were in the way" and a full disk: 503 with `Retry-After`. A statement stopped at its
     limit: 504. Whatever nobody expected: 500 without a detail; its traceback goes to the log.
 
     Starlette sends the answer to an unexpected error and then raises the error again, for the server's log;
