@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     inventory_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the Inventory service's database"
     )
+    mongodb_url: SecretStr | None = Field(
+        None, description="mongodb://…; default the embedded server, its documents beside the data"
+    )
+    mongodb_driver: Literal["motor", "pymongo"] = Field(
+        "motor", description="Motor, or its successor AsyncMongoClient"
+    )
     bus_url: SecretStr | None = Field(
         None, description="amqp://… (RabbitMQ) or nats://…; default the embedded bus, a file beside the data"
     )
