@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 from lab_support.database.urls import masked
 from lab_support.messaging.bus import Handler, Listener, Message
 from lab_support.messaging.envelope import Event, decode, encode
-from lab_support.messaging.errors import BrokerUnavailableError, MessagingError
+from lab_support.messaging.errors import BrokerUnavailableError, MessagingError, is_blameless
 
 Letter = tuple[str, Event, bytes]
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class BrokerBus(ABC):
 
     A group handles one message at a time, in whatever process, so that order is kept. A handler that raises is
     called again, before any later message, with growing pauses, and the message ends among the dead letters after
-    `most_deliveries`.
+    `most_deliveries`; failures of the handler's database do not count.
 
     Args:
         url: The broker's.
@@ -139,14 +139,15 @@ class BrokerBus(ABC):
             event = decode(body)
         except MessagingError as why:
             return str(why)
-        failures = 0
+        failures = blamed = 0
         while True:
             try:
                 await listener.handler(event)
             except Exception as error:
                 failures += 1
+                blamed += not is_blameless(error)
                 _log.warning("%s failed on %s", listener.group, event, exc_info=error)
-                if failures >= self.most_deliveries:
+                if blamed >= self.most_deliveries:
                     return one_line(f"{type(error).__name__}: {error}")
             else:
                 return None

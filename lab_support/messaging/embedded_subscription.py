@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from lab_support.messaging.bus import Handler
 from lab_support.messaging.embedded_batch import Batch, Delivery
 from lab_support.messaging.envelope import decode
-from lab_support.messaging.errors import MessagingError
+from lab_support.messaging.errors import MessagingError, is_blameless
 from lab_support.messaging.group_lock import GroupLock
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Subscription:
     Messages are read in batches and handled one after the other. Those whose handler has returned are acknowledged
     together, at the end of the batch or at once when it is interrupted; a crash before that delivers them again.
     One whose handler raises is delivered again, before any later message, and ends among the dead letters after
-    `most_deliveries`.
+    `most_deliveries`; failures of the handler's database do not count.
     """
 
     def __init__(self, bus: EmbeddedBus, topic: str, group: str, handler: Handler) -> None:
@@ -125,6 +125,8 @@ class Subscription:
             await self._handler(event)
         except Exception as error:
             _log.warning("%s failed on %s %d", self.group, self.topic, delivery.position, exc_info=error)
+            if is_blameless(error):
+                return "failed"  # and not counted: it waits until the handler's database is back
             if delivery.failures + 1 < self._bus.most_deliveries:
                 batch.failed(delivery)
                 return "failed"

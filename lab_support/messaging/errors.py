@@ -14,6 +14,12 @@ Section:
 
 from __future__ import annotations
 
+from typing import Final
+
+from lab_support.pools import Trouble, trouble_behind
+
+_OF_THE_DATABASE: Final = (Trouble.NO_CONNECTION, Trouble.BUSY, Trouble.NO_ROOM)
+
 
 class MessagingError(Exception):
     """The parent of all of them."""
@@ -70,3 +76,12 @@ class EventTooLargeError(MessagingError):
 
 class BrokerUnavailableError(MessagingError):
     """The broker gave no confirmation; the same batch may be published again later."""
+
+
+def is_blameless(error: BaseException) -> bool:
+    """Tell whether a handler failed because of its database, so that any message would have failed.
+
+    Such a failure is no reason to give the message up: it waits until the database is back. A statement that was
+    stopped at its time limit may well be the message's own fault.
+    """
+    return trouble_behind(error) in _OF_THE_DATABASE

@@ -11,6 +11,7 @@ from bus_trials import Collector, messages
 from killing import killed
 
 from lab_support.messaging import Bus, Event, EventTooLargeError, Message
+from lab_support.pools import DatabaseUnreachableError
 
 
 class BusContract(ABC):
@@ -75,6 +76,25 @@ class BusContract(ABC):
 
         assert got.got == [1, 2, 2, 2, 2, 2, 3]
         assert [('"n":2' in one.body, one.reason) for one in letters] == [(True, "LookupError: no product 2")]
+
+    async def test_handler_without_its_database_makes_no_dead_letter(self, folder: Path, topic: str) -> None:
+        """However often it fails because its database is away, the message waits; the later ones wait behind it."""
+        got = Collector()
+        tries = 0
+
+        async def handler(event: Event) -> None:
+            nonlocal tries
+            tries += 1
+            if tries <= 5:
+                raise DatabaseUnreachableError("sqlite:///stock.db", "gone", "Wait for it.")
+            await got(event)
+
+        async with self.a_bus(folder) as bus, asyncio.timeout(60):
+            bus.subscribe(topic, "stock", handler)
+            async with bus.running():
+                await bus.publish(messages(topic, 1, 2))
+                assert await got.until(2) == [1, 2]
+            assert await bus.dead_letters(topic, "stock") == []
 
     async def test_retried_dead_letter_comes_to_its_group_alone(self, folder: Path, topic: str) -> None:
         """Asked for, it is delivered again to the group that gave it up, and is no dead letter any more."""
