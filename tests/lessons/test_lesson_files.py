@@ -72,7 +72,8 @@ def test_lesson_outputs_hold_no_error_and_no_warning(name: str) -> None:
 def test_lesson_outputs_need_no_widget(name: str) -> None:
     """Every output shows without the session that made it."""
     mimes = {mime for _, one in outputs_of(name) for mime in one.get("data", {})}
-    assert mimes <= {"text/plain", "text/html", "text/markdown", "image/svg+xml", "image/png"}
+    texts = {"text/plain", "text/html", "text/markdown", "text/vnd.mermaid"}
+    assert mimes <= {*texts, "image/svg+xml", "image/png"}
 
 
 @every_lesson

@@ -1,0 +1,87 @@
+"""Lesson 13.6 against the curriculum."""
+
+from tests.lessons.curriculum import LessonFacts
+
+FACTS = LessonFacts(
+    name="13_06_coordinated_rollback.ipynb",
+    shows={
+        "order, payment, inventory: PENDING_PAYMENT to CONFIRMED": ("happy",),
+        "PaymentFailed, InventoryReservationFailed, CustomerVerificationFailed, and their states": (
+            "failures",
+        ),
+        "StockReleased and PaymentRefunded after a deadline": ("late-seen",),
+        "what a failure event must carry": ("failure-event",),
+        "compensation is a new fact, not an undo": ("fact",),
+        "the letter after the pivot, and the counter-message": ("pivot",),
+        "steps after the pivot can only be retried": ("pivot-saga",),
+        "logs of all services by saga id": ("logs",),
+        "idempotent compensation": ("idem-seen",),
+        "state changed meanwhile": ("moved-seen",),
+        "a compensation that fails: backoff, then REQUIRES_REVIEW": ("backoff-seen",),
+        "a person's queue": ("queue", "queue-resolve"),
+        "a compensation that arrives before its action": ("early-seen",),
+        "the failure matrix as stories": ("story-seen",),
+        "the failure matrix: every step failing": ("matrix-fails",),
+        "the failure matrix: every step crashing": ("matrix-crash-seen",),
+        "the failure matrix: every step timing out": ("matrix-silence-seen",),
+        "the failure matrix: every step duplicated, and no field left out": ("matrix-seen",),
+        "explain: why is this order still pending, with its timeline": ("pending",),
+        "the inconsistency window, plotted": ("window", "window-seen"),
+    },
+    boxes={
+        "`reason=str(error)`": "failure-text",
+        "delete the payment row": "fact-text",
+        "`while True: try …": "backoff-text",
+        "log the error and go on": "backoff-text",
+    },
+    taught={
+        "13.6.1": (
+            "StrEnum",
+            ".get(type(error), Why.INTERNAL_ERROR)",
+            "`EVENTS.payload_of(event)`",
+            "EVENTS.register(model)",
+            'aggregate_type="order", aggregate_id=…, cause=event',
+            "what to make good",
+        ),
+        "13.6.2": (
+            'Grant.state == "GRANTED"',
+            ".returning(Grant.customer_id, Grant.points)",
+            ".one_or_none()",
+            "it is not believed",
+            "uow.announce(",
+        ),
+        "13.6.3": (
+            "with_for_update",
+            ".rowcount == 0",
+            "within the statement",
+            "it is a matter for a person",
+            'event.model_dump(mode="json")',
+        ),
+        "13.6.4": (
+            "**A tombstone**",
+            "CANCELLED",
+            "await uow.flush()",
+            "the **pivot** decides",
+            "`OrderConfirmed`, and no other",
+        ),
+        "13.6.5": (
+            "**at most n times**",
+            "it would be refused again",
+            "`await sleep(random() * longest)`",
+            "it may only be acknowledged **after** the case is stored",
+            "an error that nobody has foreseen",
+        ),
+        "13.6.6": (
+            "given_saga(",
+            ".when_reply(",
+            ".when_silent_for_good()",
+            "story.hears(",
+            'story.expect_end("compensated"',
+            "requires_review",
+            "see the test fail",
+            "the calm row",
+        ),
+    },
+    diagrams={"flow": "sequenceDiagram", "backoff-text": "stateDiagram-v2", "pivot-text": "flowchart"},
+    view="a rollback, message by message",
+)
