@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from time import perf_counter
 from typing import Any, Final
 
 import regex  # type: ignore[import-untyped]
@@ -17,20 +18,21 @@ from lab_support.documents.embedded.errors import CommandError
 BAD_OPTIONS = 51108
 BAD_PATTERN = 51091
 TOO_EXPENSIVE = 51156
-MATCH_LIMIT_S: Final = 0.25
-"""Seconds one pattern may spend on one string."""
+MATCH_LIMIT_S: Final = 0.5
+"""Seconds that one pattern may spend on all the strings of a query together."""
 
 _OPTIONS: Final = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "x": regex.VERBOSE, "u": 0}
 _FLAG_LETTERS: Final = ((re.IGNORECASE, "i"), (re.MULTILINE, "m"), (re.DOTALL, "s"), (re.VERBOSE, "x"))
 
 
 class BoundedPattern:
-    """A pattern that is searched for, never longer than `MATCH_LIMIT_S` in one string."""
+    """A pattern that is searched for, with `MATCH_LIMIT_S` for all its searches; make a new one for each query."""
 
     def __init__(self, pattern: str, options: str = "") -> None:
         self.pattern = pattern
         self.options = options
         self._compiled = _compile(pattern, options)
+        self._left_s = MATCH_LIMIT_S
 
     def found_in(self, text: str) -> bool:
         """Whether the pattern occurs in the text.
@@ -38,11 +40,14 @@ class BoundedPattern:
         Raises:
             CommandError: The search took too long (51156).
         """
+        started = perf_counter()
         try:
-            return self._compiled.search(text, timeout=MATCH_LIMIT_S, concurrent=True) is not None
+            found = self._compiled.search(text, timeout=self._left_s, concurrent=True)
         except TimeoutError as error:
             sentence = f"Regular expression is too expensive: no answer within {MATCH_LIMIT_S} s."
             raise CommandError(TOO_EXPENSIVE, sentence) from error
+        self._left_s = max(self._left_s - (perf_counter() - started), 1e-6)
+        return found is not None
 
 
 def bounded_pattern(value: str | Regex[Any] | re.Pattern[str], options: str | None = None) -> BoundedPattern:
