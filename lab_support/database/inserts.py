@@ -38,7 +38,10 @@ async def insert_those_absent(
         entity: The mapped class.
         rows: Values by attribute, the same attributes in each; at least one row.
     """
-    result = await session.execute(_statement(session, entity).values(rows))
+    # SQLAlchemy compiles a statement with a list of rows each time anew, and one with a single row once
+    result = await session.execute(
+        _statement(session, entity).values(rows[0] if len(rows) == 1 else list(rows))
+    )
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 

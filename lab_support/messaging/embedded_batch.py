@@ -44,6 +44,9 @@ class Batch:
         rows: The oldest that the group has not done with, in order.
         faults: What is to go wrong.
         limit: The most deliveries of this batch.
+
+    Attributes:
+        had_notes: The bus may have notes on how far some of them are.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Batch:
         self._open = list(rows)
         self._due: dict[tuple[int, int], int] = {}
         self._touched: dict[int, Delivery] = {}
+        self.had_notes = faults is not None or any(row.handled or row.failures or row.retried for row in rows)
 
     def next(self) -> Delivery | None:
         """Return what is delivered next; None at the end of the batch."""

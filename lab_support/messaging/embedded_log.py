@@ -26,12 +26,12 @@ from lab_support.messaging.bus import DeadLetter
 from lab_support.messaging.delivery_faults import DeliveryFaults
 from lab_support.messaging.embedded_batch import Batch, Delivery
 from lab_support.messaging.embedded_statements import (
+    FORGET_PASSED,
+    OPEN_DELIVERIES,
     end_of,
-    forget_passed,
     letter_of,
     named,
     note_of,
-    open_deliveries,
     upsert_into,
 )
 from lab_support.messaging.embedded_tables import METADATA, dead_letters, deliveries, log, offsets, retries
@@ -83,7 +83,8 @@ class EmbeddedLog:
         """Read what a group is to get next, for at most so many deliveries."""
         window = limit + faults.window - 1 if faults else limit
         async with self._engine.begin() as connection:
-            rows = [Delivery(*row) for row in await connection.execute(open_deliveries(topic, group, window))]
+            wanted = {"topic": topic, "group": group, "limit": window}
+            rows = [Delivery(*row) for row in await connection.execute(OPEN_DELIVERIES, wanted)]
         return Batch(topic, group, rows, faults, limit)
 
     async def settle(self, batch: Batch) -> None:
@@ -160,5 +161,5 @@ class EmbeddedLog:
         notes = [note_of(one, key) for one in batch.touched if one.retried or one.position > (passed or 0)]
         if notes:
             await connection.execute(upsert_into(deliveries), notes)
-        if passed is not None or ended:
-            await connection.execute(forget_passed(*of_batch))
+        if ended or (passed is not None and batch.had_notes):
+            await connection.execute(FORGET_PASSED, key)

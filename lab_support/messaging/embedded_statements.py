@@ -6,9 +6,24 @@ Section:
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Insert, Select, Table, and_, delete, exists, func, literal, select, union_all
+from sqlalchemy import (
+    Delete,
+    Insert,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,19 +31,19 @@ from lab_support.messaging.embedded_batch import Delivery
 from lab_support.messaging.embedded_tables import deliveries, log, offsets, retries
 
 
-def open_deliveries(topic: str, group: str, limit: int) -> Select[Any]:
-    """Select what a group has not done with, oldest first: dead letters to be tried again, and the log's rows."""
+def _open_deliveries() -> Select[Any]:
+    topic, group, limit = bindparam("topic"), bindparam("group"), bindparam("limit", type_=Integer)
     own = and_(deliveries.c.topic == topic, deliveries.c.group == group)
     notes = [func.coalesce(deliveries.c[name], 0).label(name) for name in ("handled", "failures")]
     again = (
         select(retries.c.position, retries.c.body, *notes, literal(True).label("retried"))
         .select_from(retries.outerjoin(deliveries, and_(own, deliveries.c.position == retries.c.position)))
-        .where(*named(retries, topic, group))
+        .where(retries.c.topic == topic, retries.c.group == group)
     )
     fresh = (
         select(log.c.position, log.c.body, *notes, literal(False).label("retried"))
         .select_from(log.outerjoin(deliveries, and_(own, deliveries.c.position == log.c.position)))
-        .where(log.c.topic == topic, log.c.position > func.coalesce(offset_of(topic, group), 0))
+        .where(log.c.topic == topic, log.c.position > func.coalesce(_offset(topic, group), 0))
         .where(func.coalesce(deliveries.c.done, False).is_(False))
         .order_by(log.c.position)
         .limit(limit)
@@ -38,22 +53,39 @@ def open_deliveries(topic: str, group: str, limit: int) -> Select[Any]:
     return select(both).order_by(both.c.position).limit(limit)
 
 
-def forget_passed(topic: str, group: str) -> Any:
-    """Delete the notes on what a group has passed, but for the dead letters it is to get again."""
-    waits = exists().where(*named(retries, topic, group), retries.c.position == deliveries.c.position)
+def _forget_passed() -> Delete:
+    topic, group = bindparam("topic"), bindparam("group")
+    waits = exists().where(
+        retries.c.topic == topic, retries.c.group == group, retries.c.position == deliveries.c.position
+    )
     return delete(deliveries).where(
-        *named(deliveries, topic, group), deliveries.c.position <= offset_of(topic, group), ~waits
+        deliveries.c.topic == topic,
+        deliveries.c.group == group,
+        deliveries.c.position <= _offset(topic, group),
+        ~waits,
     )
 
 
-def offset_of(topic: str, group: str) -> Any:
-    """Select up to where a group is done with everything."""
-    return select(offsets.c.position).where(*named(offsets, topic, group)).scalar_subquery()
+def _offset(topic: Any, group: Any) -> Any:
+    own = (offsets.c.topic == topic, offsets.c.group == group)
+    return select(offsets.c.position).where(*own).scalar_subquery()
+
+
+OPEN_DELIVERIES: Final = _open_deliveries()
+"""What a group has not done with, oldest first, at most `limit`: dead letters to be tried again, and the log's rows.
+
+It is made once: to put it together takes longer than to run it.
+"""
+
+FORGET_PASSED: Final = _forget_passed()
+"""Delete the notes on what a group has passed, but for the dead letters it is to get again."""
+
+_END_OF: Final = select(func.max(log.c.position)).where(log.c.topic == bindparam("topic"))
 
 
 async def end_of(connection: AsyncConnection, topic: str) -> int:
     """Return the position of a topic's newest message, 0 without one."""
-    end = await connection.scalar(select(func.max(log.c.position)).where(log.c.topic == topic))
+    end = await connection.scalar(_END_OF, {"topic": topic})
     return int(end or 0)
 
 
@@ -75,6 +107,7 @@ def note_of(one: Delivery, key: dict[str, Any]) -> dict[str, Any]:
     return {**key, "position": one.position, **counts, "done": done}
 
 
+@cache
 def upsert_into(table: Table) -> Insert:
     """Insert rows, or change them where they are."""
     statement = upsert(table)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lab_support.messaging.embedded_bus import EmbeddedBus
 
 Outcome = Literal["nothing", "acknowledged", "failed", "dead"]
+_SELDOM = 10
 _log = logging.getLogger(__name__)
 
 
@@ -61,9 +62,10 @@ class Subscription:
             if not self._is_known:
                 await self._bus.log.register(self.topic, self.group)
                 self._is_known = True
-            return await self._deliver(
-                await self._bus.log.next(self.topic, self.group, self._bus.faults, limit)
-            )
+            batch = await self._bus.log.next(self.topic, self.group, self._bus.faults, limit)
+            if batch.rows and not batch.rows[-1].retried:
+                self.seen_end = batch.rows[-1].position
+            return await self._deliver(batch)
 
     async def drain(self) -> list[Outcome]:
         """Deliver until there is nothing left, without pauses, and return how each delivery ended."""
@@ -137,7 +139,11 @@ class Subscription:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(self._bus.poll_s):  # wait_for of 3.11 may swallow a cancellation
+            # Who has the place is woken by all that is published, so that its own look is a safety net.
+            seldom = _SELDOM if self._lock.held else 1
+            async with asyncio.timeout(
+                seldom * self._bus.poll_s
+            ):  # wait_for of 3.11 may swallow a cancellation
                 await self.woken.wait()
         except TimeoutError:
             return  # another process may have published, or ended

@@ -107,7 +107,8 @@ async def write(
     if not rows:
         return
     table: Table = outbox.__table__  # type: ignore[attr-defined]
-    statement = insert(table).values(rows)  # one statement: their numbers follow each other
+    # One statement: their numbers follow each other. SQLAlchemy compiles one with a list of rows each time anew.
+    statement = insert(table).values(rows[0] if len(rows) == 1 else rows)
     if session.get_bind().dialect.name == "postgresql":  # at the commit it wakes relays of other processes
         await session.execute(statement.returning(func.pg_notify(channel_of(table), "")))
     else:

@@ -29,6 +29,7 @@ Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 _UNAVAILABLE = (BrokerUnavailableError, OSError, TimeoutError)
 _HIGHEST_POWER = 30
+_PURGE_EVERY = timedelta(minutes=1)
 _REASON_LENGTH = 2000
 
 
@@ -63,6 +64,7 @@ class Relay:
         self._sessions, self._outbox, self._bus = sessions, outbox, bus
         self._clock, self._sleep, self._random = clock, sleep, random
         self._woken = asyncio.Event()
+        self._next_purge: datetime | None = None
 
     def wake(self) -> None:
         """Tell a running relay that something was committed; for `unit_of_work(..., wake=relay.wake)`."""
@@ -87,7 +89,7 @@ class Relay:
         while True:
             self._woken.clear()
             try:
-                busy = (await self.turn()).claimed or await self.purge()
+                busy = (await self.turn()).claimed or await self._purge_at_times()
             except Exception:
                 _log.exception("The relay of %s stopped in a turn; it goes on", self._outbox.__tablename__)
                 failures += 1
@@ -150,6 +152,14 @@ class Relay:
             return len(seqs)
 
         return await self._change(delete_old)
+
+    async def _purge_at_times(self) -> int:
+        now = self._clock()
+        if self._next_purge is not None and now < self._next_purge <= now + _PURGE_EVERY:
+            return 0  # and a clock that was set back does not put it off for long
+        purged = await self.purge()
+        self._next_purge = None if purged else now + _PURGE_EVERY
+        return purged
 
     async def _claim(self, session: AsyncSession) -> Claim:
         settings = self.settings

@@ -76,10 +76,11 @@ async def wake_relay(engine: AsyncEngine, outbox: Table, wake: Callable[[], None
         await _listen(engine, channel_of(outbox), wake)
     elif engine.dialect.name == "sqlite" and engine.url.database:
         newest: list[Any] = [None]
+        unpublished = f'SELECT max(seq) FROM "{outbox.name}" WHERE published_at IS NULL'  # noqa: S608
 
         def look(watch: FileWatch) -> None:
-            before, newest[0] = newest[0], watch.ask(f'SELECT max(seq) FROM "{outbox.name}"')  # noqa: S608
-            if before != newest[0]:
+            before, newest[0] = newest[0], watch.ask(unpublished)
+            if newest[0] is not None and before != newest[0]:
                 wake()
 
         await watch_file(Path(engine.url.database), look)

@@ -112,7 +112,7 @@ class ReservationRepository:
     async def add_pieces(self, order_id: UUID, pieces: Mapping[str, int]) -> None:
         """Note which pieces were taken: one statement, however many products."""
         rows = [{"order_id": order_id, "sku": sku, "quantity": many} for sku, many in pieces.items()]
-        await self._session.execute(insert(ReservationLine).values(rows))
+        await self._session.execute(insert(ReservationLine).values(rows[0] if len(rows) == 1 else rows))
 
     async def pieces(self, order_id: UUID, *, for_update: bool = False) -> dict[str, int]:
         """Read which pieces were taken, in the order of their skus."""

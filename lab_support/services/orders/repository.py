@@ -35,7 +35,7 @@ class OrderRepository:
     async def add(self, order: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> None:
         """Write an order and its lines: two statements, however many lines."""
         await self._session.execute(insert(Order).values(order))
-        await self._session.execute(insert(OrderLine).values(lines))
+        await self._session.execute(insert(OrderLine).values(lines[0] if len(lines) == 1 else lines))
 
     async def get(self, order_id: UUID) -> Order | None:
         """Give an order without its lines, as it is now."""
