@@ -70,6 +70,18 @@ _SQLITE_PRIMARY_CODES = {
     13: Trouble.NO_ROOM,  # SQLITE_FULL
     14: Trouble.NO_CONNECTION,  # SQLITE_CANTOPEN
 }
+_MONGO_CODES = {
+    18: Trouble.NO_CONNECTION,  # AuthenticationFailed
+    50: Trouble.TIMED_OUT,  # MaxTimeMSExpired
+    112: Trouble.BUSY,  # WriteConflict
+    262: Trouble.TIMED_OUT,  # ExceededTimeLimit
+    14031: Trouble.NO_ROOM,  # OutOfDiskSpace
+}
+_MONGO_CLASSES = {  # from the special to the general: the first that an error's class is, or inherits from
+    "NetworkTimeout": Trouble.TIMED_OUT,
+    "WTimeoutError": Trouble.TIMED_OUT,
+    "ConnectionFailure": Trouble.NO_CONNECTION,  # also no server, or no free connection, in time
+}
 _MARIADB_DRIVERS = ("pymysql", "aiomysql", "asyncmy", "MySQLdb")
 
 
@@ -114,6 +126,10 @@ def trouble_of(link: BaseException) -> Trouble | None:
 
 
 def _by_number(link: BaseException) -> Trouble | None:
+    if type(link).__module__ == "pymongo.errors":
+        names = {base.__name__ for base in type(link).__mro__}
+        by_class = (trouble for name, trouble in _MONGO_CLASSES.items() if name in names)
+        return _MONGO_CODES.get(getattr(link, "code", None) or 0) or next(by_class, None)
     if type(link).__module__.startswith(
         _MARIADB_DRIVERS
     ):  # first: these may carry a SQLSTATE too, a vague one

@@ -17,6 +17,7 @@ from lab_support.database import (
 from lab_support.pools import DatabaseUnreachableError
 from lab_support.services.store.entities import StoreBase
 from tests.conftest import missing
+from tests.documents.databases import mongo_url  # noqa: F401 - a fixture
 
 
 @pytest.fixture(
