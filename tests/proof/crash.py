@@ -125,11 +125,12 @@ class Matrix:
 
     async def reset(self) -> None:
         """Make everything as it was at first."""
-        for file in self.folder.glob("bus.db*"):
-            file.unlink()
-        if self.files:
-            for file in self.folder.glob("*.db*"):
+        for file in self.folder.glob("*.db*" if self.files else "bus.db*"):
+            if file.is_dir():  # the places of the bus's readers
+                shutil.rmtree(file)
+            else:
                 file.unlink()
+        if self.files:
             for file in self.fresh.iterdir():
                 shutil.copy(file, self.folder)
             return
