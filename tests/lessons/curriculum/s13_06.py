@@ -13,7 +13,7 @@ FACTS = LessonFacts(
         "what a failure event must carry": ("failure-event",),
         "compensation is a new fact, not an undo": ("fact",),
         "the letter after the pivot, and the counter-message": ("pivot",),
-        "steps after the pivot can only be retried": ("pivot-saga",),
+        "steps after the pivot can only be retried": ("pivot-saga", "story-seen"),
         "logs of all services by saga id": ("logs",),
         "idempotent compensation": ("idem-seen",),
         "state changed meanwhile": ("moved-seen",),
