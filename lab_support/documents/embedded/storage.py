@@ -151,7 +151,8 @@ class Storage:
 
     def find_or_create(self, database: str, name: str) -> Collection:
         """Find a collection, and make it when it is missing, as the first write to it does."""
-        return self.find(database, name) or self.create(database, name, {})
+        found = self.find(database, name)
+        return self.create(database, name, {}) if found is None else found
 
     def create(self, database: str, name: str, options: Document) -> Collection:
         """Make a collection.

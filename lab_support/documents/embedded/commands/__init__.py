@@ -3,6 +3,14 @@
 May import the other modules of `documents.embedded`.
 """
 
-from lab_support.documents.embedded.commands import handshake, inserting, reading
+from lab_support.documents.embedded.commands import (
+    aggregation,
+    changing,
+    collections,
+    handshake,
+    indexing,
+    inserting,
+    reading,
+)
 
-__all__ = ["handshake", "inserting", "reading"]
+__all__ = ["aggregation", "changing", "collections", "handshake", "indexing", "inserting", "reading"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab_support.documents.embedded.errors import CommandError, not_implemented
+from lab_support.documents.embedded.errors import CommandError
 
 Document = dict[str, Any]
 
@@ -60,21 +60,6 @@ def whole_number(body: Mapping[str, Any], key: str, default: int = 0) -> int:
     if value != value or value < 0 or value != int(value):
         raise CommandError(2, f"'{key}' must be a whole number from 0 up, not {value}.")
     return int(value)
-
-
-def check_sort(sort: Mapping[str, Any]) -> None:
-    """Refuse a sort that is not `1` or `-1` per field.
-
-    Raises:
-        CommandError: Code 2, or 238 for `$meta`.
-    """
-    for path, direction in sort.items():
-        if isinstance(direction, dict):
-            raise not_implemented("'$meta' in a sort")
-        if isinstance(direction, bool) or direction not in (1, -1):
-            raise CommandError(2, f"$sort key ordering must be 1 or -1, not {direction!r} for '{path}'.")
-        if not path or path.startswith("$") or "" in path.split("."):
-            raise CommandError(2, f"'{path}' is no field to sort by.")
 
 
 def check_concerns(body: Mapping[str, Any]) -> None:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lab_support.documents.embedded.commands.arguments import document
-from lab_support.documents.embedded.commands.registry import Call, command
-from lab_support.documents.embedded.errors import CommandError
+from lab_support.documents.embedded.commands.registry import NO_TRANSACTIONS, Call, command
+from lab_support.documents.embedded.errors import CommandError, not_implemented
 from lab_support.documents.embedded.fail_points import parse_fail_point
 from lab_support.documents.embedded.wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES, MAX_WRITE_BATCH
 
@@ -97,3 +97,15 @@ def configure_fail_point(call: Call) -> Document:
         call.body["configureFailPoint"], call.body.get("mode"), document(call.body, "data")
     )
     return {"count": 0}
+
+
+@command("explain", "*")
+def explain(_: Call) -> Document:
+    """Refuse to explain: this server has no plans, and makes none up."""
+    raise not_implemented("explain: it has no query plans")
+
+
+@command("commitTransaction", "*", also="abortTransaction", admin_only=True)
+def end_transaction(_: Call) -> Document:
+    """Refuse to end a transaction: none can have begun."""
+    raise CommandError(20, NO_TRANSACTIONS)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bson.int64 import Int64
 
-from lab_support.documents.embedded.commands.arguments import check_sort, document, whole_number
+from lab_support.documents.embedded.commands.arguments import document, whole_number
 from lab_support.documents.embedded.commands.hints import check_hint
 from lab_support.documents.embedded.commands.registry import Call, command
 from lab_support.documents.embedded.errors import CommandError, not_implemented
@@ -25,6 +25,7 @@ from lab_support.documents.embedded.ordering import (
     sort_key,
 )
 from lab_support.documents.embedded.projecting import compile_projection
+from lab_support.documents.embedded.sorting import check_sort
 
 Document = dict[str, Any]
 

@@ -26,6 +26,8 @@ _EVERYWHERE = frozenset({
 _TRANSACTION_KEYS = frozenset(["txnNumber", "startTransaction", "autocommit", "stmtId", "stmtIds"])
 _LOOK_EVERY = 256
 
+NO_TRANSACTIONS = "Transaction numbers are only allowed on a replica set member or mongos"
+
 
 @dataclass(slots=True)
 class Call:
@@ -104,7 +106,7 @@ class Command:
             return
         unknown = body.keys() - self.keys - _EVERYWHERE - {next(iter(body))}
         if unknown & _TRANSACTION_KEYS:
-            raise CommandError(20, "Transaction numbers are only allowed on a replica set member or mongos")
+            raise CommandError(20, NO_TRANSACTIONS)
         if unknown:
             raise not_implemented(f"'{min(unknown)}' in the command '{self.name}'")
 
