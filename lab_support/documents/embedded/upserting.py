@@ -15,7 +15,7 @@ _NOT_SINGLE_VALUE_FIELD = 54
 
 
 def fields_of_query(query: Mapping[str, Any]) -> dict[str, Any]:
-    """A document with the values that the filter demands by equality, `$eq` and `$and`.
+    """A document with the values that the filter demands by equality: plainly, by `$eq`, or by `$in` or `$all` of one.
 
     Raises:
         CommandError: The filter demands two values of one field (54).
@@ -41,3 +41,5 @@ def _equalities(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, argument
         elif "$eq" in argument:
             yield name, argument["$eq"]
+        elif len(only := argument.get("$in", argument.get("$all", []))) == 1 and not is_pattern(only[0]):
+            yield name, only[0]
