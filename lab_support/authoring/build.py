@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,23 @@ def _tidy_lesson_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     tidy = {**cell, "metadata": _bare_cell(cell)["metadata"]}
     if "outputs" in cell:
         kept = [_without_widget_view(output) for output in cell["outputs"]]
-        tidy["outputs"] = [output for output in kept if output.get("data", True)]
+        tidy["outputs"] = _in_one_piece(output for output in kept if output.get("data", True))
     return tidy
+
+
+def _in_one_piece(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join text that a slow machine printed in several pieces."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if (
+            output["output_type"] == before.get("output_type") == "stream"
+            and output["name"] == before["name"]
+        ):
+            before["text"] = "".join([*before["text"], *output["text"]]).splitlines(keepends=True)
+        else:
+            joined.append(output)
+    return joined
 
 
 def _without_widget_view(output: Mapping[str, Any]) -> dict[str, Any]:

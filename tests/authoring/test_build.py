@@ -83,6 +83,19 @@ def test_build_keeps_a_lessons_outputs_and_drops_its_widgets(tmp_path: Path) -> 
     assert "widgets" not in content["metadata"]
 
 
+def test_build_joins_text_that_came_in_pieces(tmp_path: Path) -> None:
+    """What a slow machine printed in three pieces is one output; an error's text stays apart."""
+    pieces = [{**OUTPUT, "text": text} for text in ("4", "2\n", ["1", "\n"])]
+    aside = {**OUTPUT, "name": "stderr"}
+    cell = {**code("a", "1"), "outputs": [*pieces, aside, OUTPUT], "execution_count": 1}
+    path = save(tmp_path / "notebooks" / "lesson.ipynb", notebook([cell]))
+
+    build_labs(tmp_path)
+
+    outputs = json.loads(path.read_text("utf-8"))["cells"][0]["outputs"]
+    assert outputs == [{**OUTPUT, "text": ["42\n", "1\n"]}, aside, OUTPUT]
+
+
 def test_broken_markers_stop_the_build_with_the_cells_name(tmp_path: Path) -> None:
     """No lab is written from a solution that might show through."""
     solution(tmp_path, code("13-1-1-work", "### BEGIN SOLUTION\nsecret = 1"))
