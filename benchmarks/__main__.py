@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import checks, imports, orders, repositories, store, watch
+from benchmarks import checks, imports, messaging, orders, repositories, sagas, store, watch
 from benchmarks.ratios import Ratio
 
 PARTS: dict[str, Callable[[], list[Ratio]]] = {
@@ -23,6 +23,8 @@ PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "repositories": repositories.ratios,
     "http": lambda: asyncio.run(store.http_beside_service()),
     "orders": lambda: asyncio.run(orders.place_order_beside_its_statements()),
+    "messaging": messaging.ratios,
+    "sagas": sagas.ratios,
     "watch": watch.save_to_verdict,
 }
 
