@@ -10,10 +10,12 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
     Delete,
     Insert,
     Integer,
     Select,
+    String,
     Table,
     and_,
     bindparam,
@@ -31,8 +33,12 @@ from lab_support.messaging.embedded_batch import Delivery
 from lab_support.messaging.embedded_tables import deliveries, log, offsets, retries
 
 
+def _given(name: str) -> BindParameter[str]:
+    return bindparam(name, type_=String)
+
+
 def _open_deliveries() -> Select[Any]:
-    topic, group, limit = bindparam("topic"), bindparam("group"), bindparam("limit", type_=Integer)
+    topic, group, limit = _given("topic"), _given("group"), bindparam("limit", type_=Integer)
     own = and_(deliveries.c.topic == topic, deliveries.c.group == group)
     notes = [func.coalesce(deliveries.c[name], 0).label(name) for name in ("handled", "failures")]
     again = (
@@ -54,7 +60,7 @@ def _open_deliveries() -> Select[Any]:
 
 
 def _forget_passed() -> Delete:
-    topic, group = bindparam("topic"), bindparam("group")
+    topic, group = _given("topic"), _given("group")
     waits = exists().where(
         retries.c.topic == topic, retries.c.group == group, retries.c.position == deliveries.c.position
     )
@@ -80,7 +86,7 @@ It is made once: to put it together takes longer than to run it.
 FORGET_PASSED: Final = _forget_passed()
 """Delete the notes on what a group has passed, but for the dead letters it is to get again."""
 
-_END_OF: Final = select(func.max(log.c.position)).where(log.c.topic == bindparam("topic"))
+_END_OF: Final = select(func.max(log.c.position)).where(log.c.topic == _given("topic"))
 
 
 async def end_of(connection: AsyncConnection, topic: str) -> int:
