@@ -79,7 +79,7 @@ class Update:
         return {"_id": made.pop("_id", MISSING)} | made if "_id" in made else {"_id": ObjectId()} | made
 
     def _keeping_id(self, old: Document, new: Document) -> Document:
-        identity = new.pop("_id", old["_id"] if self.is_replacement else MISSING)
+        identity = new.pop("_id", MISSING if self._complaint is _MODIFIED else old["_id"])
         if not values_equal(identity, old["_id"]) or identity is MISSING:
             raise CommandError(IMMUTABLE_FIELD, self._complaint.format(identity))
         return {"_id": old["_id"]} | new
