@@ -7,7 +7,7 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Generic
 
@@ -16,6 +16,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 from sqlalchemy import Numeric, inspect
 
+from lab_support.documents.times import in_milliseconds
 from lab_support.documents.types import Collection, Document
 from lab_support.repositories.columns import check_changes, column_names, primary_key
 from lab_support.repositories.protocol import Row
@@ -83,7 +84,7 @@ class MappedDocuments(Generic[Row]):
         if value is not None and name in self._cents:
             return Decimal128(Decimal(value).quantize(self._cents[name]))
         if isinstance(value, datetime):
-            return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+            return in_milliseconds(value)
         return value
 
 

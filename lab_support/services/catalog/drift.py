@@ -69,7 +69,7 @@ def pipeline(kind: Kind | None = None) -> list[Document]:
 
 
 def drift_rows(groups: Iterable[Mapping[str, Any]]) -> list[DriftRow]:
-    """Make a table of what the aggregation found; a field that some documents lack gets a row for them.
+    """Make a table of what the aggregation found; a field that some or all documents lack gets a row for them.
 
     A field that is null is there, with the type null: it is not missing.
     """
@@ -81,6 +81,9 @@ def drift_rows(groups: Iterable[Mapping[str, Any]]) -> list[DriftRow]:
         found[kind, key["field"]][key["type"]] += group["count"]
         seen[kind, key["field"], key["type"]] += [group["first"], group["last"]]
     totals = {kind: types.total() for (kind, field), types in found.items() if field == "_id"}
+    for kind in totals:
+        for field in _EXPECTED.get(kind or "", {}):
+            found.setdefault((kind, field), Counter())  # a field that no document has gets its row, too
     rows = []
     for (kind, field), types in found.items():
         if lacking := totals[kind] - types.total():

@@ -7,13 +7,12 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from bson import ObjectId
 from pydantic import TypeAdapter, ValidationError
 
-from lab_support.database import utc_now
+from lab_support.documents.times import bson_now
 from lab_support.documents.types import Collection, Document
 from lab_support.documents.versions import UnknownVersionError
 from lab_support.repositories import UnknownColumnError
@@ -75,7 +74,7 @@ class ProductDocuments:
             raise UnknownColumnError(self.name, unknown)
         gone = {name: "" for name, value in changes.items() if value is None}
         kept = {name: value for name, value in changes.items() if value is not None}
-        update: Document = {"$set": kept | {"updated_at": utc_now()}}
+        update: Document = {"$set": kept | {"updated_at": bson_now()}}
         return update | ({"$unset": gone} if gone else {})
 
 
@@ -85,9 +84,9 @@ def _places(error: ValidationError) -> list[str]:
     return [str(path[1] if len(path) > 1 else "kind") for path in paths]
 
 
-def new_product(product: AnyWrite, *, id_: ObjectId | None = None, now: datetime | None = None) -> AnyProduct:
+def new_product(product: AnyWrite, *, id_: ObjectId | None = None) -> AnyProduct:
     """Make the document's model from a request; without an id it gets a new one."""
-    stamped = {"_id": id_ or ObjectId(), "schema_version": CURRENT, "updated_at": now or utc_now()}
+    stamped = {"_id": id_ or ObjectId(), "schema_version": CURRENT, "updated_at": bson_now()}
     return _PRODUCT.validate_python(product.model_dump() | stamped)
 
 
