@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Dialect, Engine, MetaData, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 
 from lab_support.database import mariadb, sqlite
 from lab_support.database.urls import asynchronous, cannot_connect
@@ -43,12 +44,14 @@ def build_engine(
         max_overflow=pool.max_overflow,
         pool_timeout=pool.timeout_s,
         pool_recycle=-1 if pool.recycle_s is None else pool.recycle_s,
-        pool_pre_ping=pool.pre_ping,
+        pool_pre_ping=pool.pre_ping and target.get_backend_name() != "sqlite",  # a file does not hang up
         connect_args=_connect_arguments(target.get_backend_name(), timeouts),
         hide_parameters=True,
     )
     if target.get_backend_name() == "sqlite":
         sqlite.make_honest(engine.sync_engine, timeouts)
+    elif target.get_backend_name() == "postgresql":
+        engine.dialect.do_ping = _ping_postgres  # type: ignore[assignment,method-assign]
     _explain_failed_connections(engine.sync_engine)
     return engine
 
@@ -71,6 +74,15 @@ async def check_connection(engine: AsyncEngine) -> None:
     """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
+
+
+def _ping_postgres(connection: Any) -> bool:
+    """Ask for a sign of life with one round trip; SQLAlchemy's own ping takes three, with a transaction around it."""
+    try:
+        await_only(connection.driver_connection.fetchrow(";"))
+    except Exception as error:
+        connection._handle_exception(error)  # noqa: SLF001  (turns it into SQLAlchemy's)
+    return True
 
 
 def _connect_arguments(backend: str, timeouts: Timeouts) -> dict[str, Any]:

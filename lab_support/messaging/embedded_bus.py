@@ -143,11 +143,14 @@ class EmbeddedBus:
 
     def _look(self, watch: FileWatch) -> None:
         """Wake those for whom another process has published, or has asked for a dead letter again."""
+        again = watch.ask("SELECT 1 FROM retries LIMIT 1")
+        ends = {
+            topic: watch.ask("SELECT max(position) FROM log WHERE topic = ?", topic)
+            for topic in {one.topic for one in self._subscriptions}
+        }
         for one in self._subscriptions:
-            end = watch.ask("SELECT max(position) FROM log WHERE topic = ?", one.topic)
-            again = watch.ask('SELECT 1 FROM retries WHERE topic = ? AND "group" = ?', one.topic, one.group)
-            if again or end != one.seen_end:
-                one.seen_end = end
+            if again or ends[one.topic] != one.seen_end:
+                one.seen_end = ends[one.topic]
                 one.woken.set()
 
     def _wake(self, topics: Collection[str]) -> None:
