@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import bson
 from bson.codec_options import CodecOptions
 
+from lab_support.documents.embedded.errors import CommandError
 from lab_support.documents.embedded.wire import CODEC
 
 Document = dict[str, Any]
@@ -114,7 +115,7 @@ class Journal:
                 f"The documents in {folder.name}/{FILE_NAME} cannot be opened: {error}. "
                 "Close the other server that uses this folder, or name another folder."
             ) from error
-        self._open = False
+        self._failure: sqlite3.Error | None = None
         self._numbers: dict[tuple[str, str], int] = {}
 
     def put(self, collection: _Stored, document: Document) -> None:
@@ -157,17 +158,18 @@ class Journal:
         """Make what was written last.
 
         Raises:
-            OSError: The file could not be written; it holds what it held at the last commit.
+            CommandError: The file could not be written (code 14031); it holds what it held at the last commit.
         """
-        if not self._open:
-            return
-        self._open = False
         try:
-            self._file.execute("COMMIT")
+            if self._failure is None and self._file.in_transaction:
+                self._file.execute("COMMIT")
         except sqlite3.Error as error:
+            self._failure = error
+        failure, self._failure = self._failure, None
+        if failure is not None:
             if self._file.in_transaction:
                 self._file.execute("ROLLBACK")
-            raise OSError(str(error)) from error
+            raise cannot_keep(failure) from failure
 
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
@@ -193,10 +195,22 @@ class Journal:
         return self._numbers[name]
 
     def _write(self, statement: str, *values: object) -> None:
-        if not self._open:
-            self._file.execute("BEGIN IMMEDIATE")
-            self._open = True
-        self._file.execute(statement, values)
+        if self._failure is not None:
+            raise cannot_keep(self._failure)
+        try:
+            if not self._file.in_transaction:
+                self._file.execute("BEGIN IMMEDIATE")
+            self._file.execute(statement, values)
+        except sqlite3.Error as error:
+            self._failure = error
+            raise cannot_keep(error) from error
+
+
+def cannot_keep(reason: Exception) -> CommandError:
+    """Make the answer to a write that the disk refuses: code 14031."""
+    return CommandError(
+        14031, f"The documents could not be kept: {reason}. Nothing was stored; see to the disk."
+    )
 
 
 def open_journal(folder: Path | None) -> Journal | NoJournal:

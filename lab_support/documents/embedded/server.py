@@ -7,13 +7,18 @@ Section:
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from lab_support.documents.embedded.engine import Connection, Engine
 from lab_support.documents.embedded.wire import WireError, encode_reply, read_request
+
+_READ_AHEAD_BYTES = 1 << 20
+_PAUSE_S = 0.5
 
 
 class EmbeddedMongo:
@@ -37,8 +42,7 @@ class EmbeddedMongo:
         self._stopping: asyncio.Event | None = None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -54,7 +58,7 @@ class EmbeddedMongo:
     @property
     def connections(self) -> int:
         """How many connections are open now."""
-        return len(self._writers)
+        return len(self._clients)
 
     def start(self) -> Self:
         """Listen on a free port of 127.0.0.1; return when clients can connect.
@@ -86,8 +90,8 @@ class EmbeddedMongo:
         self._thread = self._port = None
 
     def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
+        """Start, unless it runs already."""
+        return self if self._thread is not None else self.start()
 
     def __exit__(self, *_: object) -> None:
         """Close."""
@@ -102,52 +106,68 @@ class EmbeddedMongo:
             self._ready.set()
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         engine = self.engine = Engine(self.folder)
         try:
-            listening = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=512)
-            self._port = listening.sockets[0].getsockname()[1]
-            self._ready.set()
-            await self._stopping.wait()
-            listening.close()
-            for writer in list(self._writers):
-                writer.transport.abort()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+                listening.setblocking(False)
+                self._port = listening.getsockname()[1]
+                loop.add_reader(listening, self._accept, listening)
+                self._ready.set()
+                await self._stopping.wait()
+                loop.remove_reader(listening)
+            for client in self._clients:
+                client.cancel()
+            await asyncio.gather(*self._clients, return_exceptions=True)
         finally:
             engine.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        engine = self.engine
-        if task is None or engine is None:
+    def _accept(self, listening: socket.socket) -> None:
+        """Take the next connection. `asyncio.start_server` would lose one that comes while it closes."""
+        loop = asyncio.get_running_loop()
+        try:
+            accepted, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
             return
-        self._tasks.add(task)
-        self._writers.add(writer)
+        except OSError:  # no more files: those who wait stay in the queue for a while
+            loop.remove_reader(listening)
+            loop.call_later(_PAUSE_S, self._accept_again, listening)
+            return
+        client = loop.create_task(self._converse(accepted), name="client of embedded MongoDB")
+        self._clients.add(client)
+        client.add_done_callback(partial(self._forget, accepted))
+
+    def _accept_again(self, listening: socket.socket) -> None:
+        if listening.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _forget(self, accepted: socket.socket, client: asyncio.Task[None]) -> None:
+        accepted.close()
+        self._clients.discard(client)
+
+    async def _converse(self, accepted: socket.socket) -> None:
+        """Answer a client until it goes; whoever sends no messages is hung up on without an answer."""
+        engine = self.engine
+        if engine is None:
+            return
+        reader, writer = await asyncio.open_connection(sock=accepted, limit=_READ_AHEAD_BYTES)
         connection = engine.connect()
         try:
-            await self._converse(engine, connection, reader, writer)
-        except (WireError, ConnectionError, asyncio.CancelledError):
-            pass  # whoever sends no messages, or has gone, gets no answer
+            with suppress(WireError, ConnectionError):
+                await _answer_all(engine, connection, reader, writer)
         finally:
             engine.disconnect(connection)
-            self._writers.discard(writer)
-            self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _converse(
-        self,
-        engine: Engine,
-        connection: Connection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        while (request := await read_request(reader)) is not None:
-            reply = await engine.answer(connection, request.body)
-            if reply is None:
-                return
-            if request.wants_reply:
-                writer.write(encode_reply(request, reply))
-                await writer.drain()
+
+async def _answer_all(
+    engine: Engine, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    while (request := await read_request(reader)) is not None:
+        reply = await engine.answer(connection, request.body)
+        if reply is None:
+            return
+        if request.wants_reply:
+            writer.write(encode_reply(request, reply))
+            await writer.drain()

@@ -185,11 +185,9 @@ class Storage:
         """
         try:
             self._journal.commit()
-        except OSError as error:
+        except CommandError:
             self._load()
-            raise CommandError(
-                14031, f"The documents could not be kept: {error}. Nothing was stored; see to the disk."
-            ) from error
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import InvalidDocument
 
 Document = dict[str, Any]
 
@@ -92,7 +93,11 @@ def parse(request_id: int, opcode: int, payload: bytes) -> Request:
 
 def encode_reply(request: Request, reply: Document) -> bytes:
     """Give the bytes of an answer, in the form in which the request came."""
-    body = bson.encode(reply)
+    try:
+        body = bson.encode(reply)
+    except (InvalidDocument, OverflowError) as error:
+        text = f"The answer cannot be sent: {error}"
+        body = bson.encode({"ok": 0.0, "errmsg": text, "code": 1, "codeName": "InternalError"})
     if request.legacy:
         body = struct.pack("<iqii", 8, 0, 0, 1) + body
         opcode = _OP_REPLY
