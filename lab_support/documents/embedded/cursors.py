@@ -7,9 +7,11 @@ Section:
 from __future__ import annotations
 
 import secrets
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import bson
@@ -22,6 +24,7 @@ from lab_support.documents.embedded.wire import MAX_DOCUMENT_BYTES
 Document = dict[str, Any]
 
 FIRST_BATCH = 101
+_SIZE = struct.Struct("<i")
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class Cursors:
         *,
         size: int | None = None,
         single: bool = False,
-    ) -> Document:
+    ) -> RawBSONDocument:
         """Give the value of `cursor` in an answer, and keep the rest.
 
         Args:
@@ -86,9 +89,9 @@ class Cursors:
         if not single and _has_more(cursor):
             number = secrets.randbits(62) + 1
             self._open[number] = cursor
-        return {"firstBatch": batch, "id": Int64(number), "ns": namespace}
+        return _answer("firstBatch", batch, number, namespace)
 
-    def next_batch(self, number: int, namespace: str, connection: int, size: int | None) -> Document:
+    def next_batch(self, number: int, namespace: str, connection: int, size: int | None) -> RawBSONDocument:
         """Give the next part of a cursor's documents.
 
         Raises:
@@ -103,7 +106,7 @@ class Cursors:
         if not _has_more(cursor):
             del self._open[number]
             number = 0
-        return {"nextBatch": batch, "id": Int64(number), "ns": namespace}
+        return _answer("nextBatch", batch, number, namespace)
 
     def kill(self, number: int) -> bool:
         """Drop a cursor; say whether there was one."""
@@ -124,23 +127,35 @@ class Cursors:
             del self._open[number]
 
 
-def _take(cursor: Cursor, most: int | None) -> list[Any]:
-    """Take documents for one batch: at most so many, and at most 16 MiB of them."""
-    batch: list[Any] = []
+def _take(cursor: Cursor, most: int | None) -> list[bytes]:
+    """Take documents for one batch: at most so many, and at most 16 MiB of them, but one in any case."""
+    batch: list[bytes] = []
     room = MAX_DOCUMENT_BYTES
-    while most is None or len(batch) < most:
-        if not _has_more(cursor):
-            break
-        body = bson.encode(cursor.held_over or {})
-        if batch and len(body) > room:
-            break
-        cursor.held_over = None
+    for document in islice(_rest(cursor), most):
+        body = bson.encode(document)
         room -= len(body)
-        batch.append(RawBSONDocument(body))
+        if batch and room < 0:
+            cursor.held_over = document
+            break
+        batch.append(body)
     return batch
+
+
+def _rest(cursor: Cursor) -> Iterator[Document]:
+    held_over, cursor.held_over = cursor.held_over, None
+    return cursor.documents if held_over is None else chain([held_over], cursor.documents)
 
 
 def _has_more(cursor: Cursor) -> bool:
     if cursor.held_over is None:
         cursor.held_over = next(cursor.documents, None)
     return cursor.held_over is not None
+
+
+def _answer(kind: str, batch: list[bytes], number: int, namespace: str) -> RawBSONDocument:
+    """Put an answer's `cursor` together from encoded documents, without decoding them again."""
+    items = b"".join(b"\x03%d\x00%b" % item for item in enumerate(batch))
+    array = _SIZE.pack(len(items) + 5) + items + b"\0"
+    rest = bson.encode({"id": Int64(number), "ns": namespace})[4:]
+    fields = b"\x04" + kind.encode() + b"\0" + array + rest
+    return RawBSONDocument(_SIZE.pack(len(fields) + 4) + fields)

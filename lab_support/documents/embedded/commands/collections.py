@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import bson
@@ -147,5 +147,5 @@ def _describe(collection: Collection) -> Document:
 def _cursor(call: Call, name: str, found: Iterable[Document]) -> Document:
     size = document(call.body, "cursor").get("batchSize")
     documents: Iterator[Document] = iter(list(found))
-    batch: Callable[..., Document] = call.engine.cursors.first_batch
-    return {"cursor": batch(f"{call.database}.{name}", documents, call.connection.number, size=size)}
+    namespace, cursors = f"{call.database}.{name}", call.engine.cursors
+    return {"cursor": cursors.first_batch(namespace, documents, call.connection.number, size=size)}
