@@ -24,6 +24,8 @@ from lab_support.pools import PoolSettings, Timeouts
 if TYPE_CHECKING:
     import httpx
 
+    from lab_support.documents.types import Client, Database
+
 WAIT_FOR_A_CONNECTION_S = 2.0
 USUAL = Load()
 
@@ -33,14 +35,22 @@ class OnPurposeError(Exception):
 
 
 class Attempt:
-    """What an act may use: `the(name)`, `engine`, `sessions`, `trace`, `client(app)`.
+    """What an act may use: `the(name)`, `engine`, `sessions`, `trace`, `client(app)`, and `documents` on MongoDB.
 
     The engine's pool holds as many connections as the scenario's load says, five as a rule, and waits at most two
     seconds for one, so that a leak shows at once.
     """
 
-    def __init__(self, objects: Mapping[str, object], engine: AsyncEngine, trace: Trace) -> None:
+    def __init__(
+        self,
+        objects: Mapping[str, object],
+        engine: AsyncEngine,
+        trace: Trace,
+        documents_url: str | None = None,
+    ) -> None:
         self._objects = objects
+        self._mongo: Client | None = None
+        self.documents_url = documents_url
         self.engine = engine
         self.trace = trace
         self.unhandled: list[BaseException] = []
@@ -49,6 +59,30 @@ class Attempt:
     def the(self, name: str) -> Any:
         """Return the student's object of that name."""
         return self._objects[name]
+
+    @property
+    def documents(self) -> Database:
+        """The scenario's database of documents, through Motor.
+
+        Raises:
+            RuntimeError: The scenario does not say `on="mongodb"`.
+        """
+        if self.documents_url is None:
+            raise RuntimeError(
+                'There are no documents in this scenario. Say on="mongodb" where it is declared.'
+            )
+        if self._mongo is None:
+            from lab_support.documents.client import make_client
+
+            wait_ms = int(WAIT_FOR_A_CONNECTION_S * 1000)
+            self._mongo = make_client(self.documents_url, serverSelectionTimeoutMS=wait_ms)
+        database: Database = self._mongo.get_default_database()
+        return database
+
+    def close(self) -> None:
+        """Close the client of the documents, if one was made."""
+        if self._mongo is not None:
+            self._mongo.close()
 
     @property
     def checked_out(self) -> int:
@@ -115,14 +149,20 @@ def engine_under(load: Load, url: str) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def attempt_on(url: str, objects: Mapping[str, object], load: Load = USUAL) -> AsyncIterator[Attempt]:
+async def attempt_on(
+    url: str, objects: Mapping[str, object], load: Load = USUAL, documents_url: str | None = None
+) -> AsyncIterator[Attempt]:
     """Open the student's side on one database, instruments first, and close it without waiting for stragglers."""
     engine = engine_under(load, url)
     try:
         with trace_sql(engine) as trace:
-            yield Attempt(objects, engine, trace)
+            attempt = Attempt(objects, engine, trace, documents_url)
+            try:
+                yield attempt
+            finally:
+                await _cancel_stragglers()
+                attempt.close()
     finally:
-        await _cancel_stragglers()
         await engine.dispose()
 
 

@@ -53,7 +53,7 @@ class InProcessChannel:
             with interrupted(self._attempt.engine, meeting):
                 return await perform(self._exercise.acts[act], self._attempt, sent)
         work = (self._exercise.id, act, self._objects, self._url, self._folder, self._load)
-        with FreshProcess(*work) as process:
+        with FreshProcess(*work, documents_url=self._attempt.documents_url) as process:
             self._fresh.append(process)
             return answer_from_json(await process.ask(sent, meeting))
 

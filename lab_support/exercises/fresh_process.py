@@ -51,8 +51,9 @@ class FreshProcess:
         url: str,
         folder: Path,
         load: Load | None = None,
+        documents_url: str | None = None,
     ) -> None:
-        self._work = (exercise_id, act, _pack(objects), url, str(folder), load or Load())
+        self._work = (exercise_id, act, _pack(objects), url, str(folder), load or Load(), documents_url)
 
     def __enter__(self) -> FreshProcess:
         """Start the process."""
@@ -156,7 +157,14 @@ async def _readable(connection: Connection) -> None:
 
 
 def _serve(
-    connection: Connection, exercise_id: str, act: str, packed: bytes, url: str, folder: str, load: Load
+    connection: Connection,
+    exercise_id: str,
+    act: str,
+    packed: bytes,
+    url: str,
+    folder: str,
+    load: Load,
+    documents_url: str | None,
 ) -> None:
     """Perform one act in this process and answer in JSON."""
     from lab_support.exercises.attempt import attempt_on
@@ -174,7 +182,7 @@ def _serve(
         asked = json.loads(connection.recv_bytes())
         objects, before = cloudpickle.loads(packed), asked["rival_before"]
         meeting = Meeting(before, call_the_rival) if before else None
-        async with attempt_on(url, objects, load) as attempt:
+        async with attempt_on(url, objects, load, documents_url) as attempt:
             with interrupted(attempt.engine, meeting):
                 return await perform(find(exercise_id).acts[act], attempt, asked["inputs"])
 

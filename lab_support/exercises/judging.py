@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from lab_support.database import EmbeddedPostgres, build_engine, scratch_database
 from lab_support.exercises.attempt import OpenConnections, attempt_on
 from lab_support.exercises.channel import InProcessChannel
+from lab_support.exercises.document_store import fresh_documents, refusals
 from lab_support.exercises.fresh_process import FreshProcessError
 from lab_support.exercises.model import Exercise, Scenario, Seen
 from lab_support.exercises.output import captured_output
@@ -113,16 +114,20 @@ async def _scenarios(run: _Run, told: Callable[[CaseResult], None] | None) -> No
 
 async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
     run.scenario, run.story = scenario, None
-    wanted = scenario.on if scenario.on != "postgresql" or _postgres_can_run() else "sqlite"
     async with AsyncExitStack() as opened:
-        url = await opened.enter_async_context(scratch_database(wanted, run.folder))
+        documents = opened.enter_context(fresh_documents()) if scenario.on == "mongodb" else None
+        url = await opened.enter_async_context(scratch_database(_backend_of(scenario), run.folder))
         judges_engine = build_engine(url)
         opened.push_async_callback(judges_engine.dispose)
-        attempt = await opened.enter_async_context(attempt_on(url, run.objects, scenario.load))
+        attempt = await opened.enter_async_context(
+            attempt_on(url, run.objects, scenario.load, documents.url if documents else None)
+        )
         channel = InProcessChannel(run.exercise, attempt, run.objects, url, run.folder, scenario.load)
         run.cuts.append(channel.cut)
         seeded = random.Random(f"{run.seed}/{run.exercise.id}/{scenario.title}")  # noqa: S311
-        run.story = Story(judges_engine, channel, seeded, run.seen)
+        run.story = Story(
+            judges_engine, channel, seeded, run.seen, store=documents.database if documents else None
+        )
         try:
             await scenario.tell(run.story)
         except Unmet as unmet:
@@ -137,6 +142,10 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         except SQLAlchemyError as refused:
             return _case(
                 run, State.FAILED, f"Your tables do not take what the shop does: {one_line(refused)}"
+            )
+        except refusals() as refused:
+            return _case(
+                run, State.FAILED, f"Your collection does not take what the shop does: {one_line(refused)}"
             )
         except MALFORMED as error:
             return _case(
@@ -194,6 +203,11 @@ def _verdict(run: _Run, printed: str, ms: float) -> Verdict:
     return replace(
         verdict, causes=tuple(LikelyCause(known.name, known.reply) for known in done.causes(run.seen))
     )
+
+
+def _backend_of(scenario: Scenario) -> Literal["sqlite", "postgresql"]:
+    """Choose the relational engine; beside documents it is SQLite, on which nothing happens."""
+    return "postgresql" if scenario.on == "postgresql" and _postgres_can_run() else "sqlite"
 
 
 def _postgres_can_run() -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lab_support.exercises.story import Story
 
 Witness = Literal["rows", "answers", "measured"]
-EngineName = Literal["sqlite", "postgresql"]
+EngineName = Literal["sqlite", "postgresql", "mongodb"]
 Tell = Callable[["Story"], Awaitable[None]]
 ActFunction = TypeVar("ActFunction", bound=Callable[..., Awaitable[Any]])
 
@@ -70,6 +70,7 @@ class Scenario:
         title: The behaviour as a sentence that one could deny.
         tell: The story; it raises `Unmet` where an expectation does not hold.
         on: The engine it wants; where PostgreSQL cannot run, the story runs on SQLite and the card says so.
+            On MongoDB it gets a fresh database on an embedded server.
         points: Its weight when a class is graded.
         load: How many connections the student's engine has, and how long it waits.
     """

@@ -13,7 +13,7 @@ import random
 import textwrap
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Executable, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,6 +22,9 @@ from lab_support.exercises.model import Seen
 from lab_support.exercises.rival import FIRST_WRITE, Meeting, Rival, Work
 from lab_support.exercises.verdict import Cost
 from lab_support.student_frames import StudentFrame
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
 
 SHOWN_CHARACTERS = 240
 
@@ -112,6 +115,7 @@ class Story:
         engine: The judge's own engine on the same database; never the student's.
         random: Seeded; ids, amounts and names come from here, so that no answer can be known in advance.
         seen: Facts noted for the misconceptions.
+        store: The database of documents, where the scenario wants one; read it as `documents`.
     """
 
     engine: AsyncEngine
@@ -120,11 +124,23 @@ class Story:
     seen: Seen = field(default_factory=Seen)
     last_call: str = ""
     answers: list[Answer] = field(default_factory=list)
+    store: Database[dict[str, Any]] | None = None
 
     @property
     def dialect(self) -> str:
-        """The engine this story really runs on: `sqlite` or `postgresql`."""
-        return self.engine.dialect.name
+        """The engine this story really runs on: `sqlite`, `postgresql` or `mongodb`."""
+        return self.engine.dialect.name if self.store is None else "mongodb"
+
+    @property
+    def documents(self) -> Database[dict[str, Any]]:
+        """The story's database of documents, by the judge's own client.
+
+        Raises:
+            RuntimeError: The scenario does not say `on="mongodb"`.
+        """
+        if self.store is None:
+            raise RuntimeError('There are no documents in this story. Say on="mongodb" where it is declared.')
+        return self.store
 
     async def create(self, metadata: MetaData) -> None:
         """Create the tables of `metadata`."""
