@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 from bson import Decimal128, MaxKey, MinKey, Regex
@@ -156,7 +157,7 @@ def as_whole_number(value: Any, *, truncate: bool = False) -> int | None:
     if not is_number(value):
         return None
     number = value.to_decimal() if isinstance(value, Decimal128) else value
-    if not math.isfinite(number):
+    if not (number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)):
         return None
     whole = int(number)
     return whole if truncate or whole == number else None
