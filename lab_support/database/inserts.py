@@ -7,9 +7,10 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, insert
+from sqlalchemy import Insert, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +24,7 @@ async def insert_if_absent(session: AsyncSession, entity: type[Any], **columns: 
     Args:
         session: Its open transaction gets the row; the caller commits.
         entity: The mapped class.
-        columns: Values by attribute.
+        columns: Values by column.
     """
     return await insert_those_absent(session, entity, [columns]) == 1
 
@@ -36,19 +37,21 @@ async def insert_those_absent(
     Args:
         session: Its open transaction gets the rows; the caller commits.
         entity: The mapped class.
-        rows: Values by attribute, the same attributes in each; at least one row.
+        rows: Values by column, the same columns in each; at least one row.
     """
-    # SQLAlchemy compiles a statement with a list of rows each time anew, and one with a single row once
-    result = await session.execute(
-        _statement(session, entity).values(rows[0] if len(rows) == 1 else list(rows))
-    )
+    statement = ignoring_insert(entity.__table__, session.get_bind().dialect.name)
+    if len(rows) == 1:
+        result = await session.execute(statement, dict(rows[0]))
+    else:  # SQLAlchemy compiles a list of rows each time anew; one row it compiles once
+        result = await session.execute(statement.values(list(rows)))
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
-def _statement(session: AsyncSession, entity: type[Any]) -> Insert:
-    dialect = session.get_bind().dialect.name
+@cache
+def ignoring_insert(table: Table, dialect: str) -> Insert:
+    """Make the INSERT that leaves a row alone when it is there already; it is made once."""
     if dialect == "postgresql":
-        return postgresql.insert(entity).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing()
     if dialect == "sqlite":
-        return sqlite.insert(entity).on_conflict_do_nothing()
-    return insert(entity).prefix_with("IGNORE")
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return insert(table).prefix_with("IGNORE")

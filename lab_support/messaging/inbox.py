@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, Insert, String, Text, Uuid, and_, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, ColumnElement, String, Text, Uuid, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.schema import Index, SchemaItem
 
 from lab_support.database import UtcDateTime, utc_now
+from lab_support.database.inserts import insert_if_absent
 from lab_support.messaging.envelope import Event
 from lab_support.messaging.errors import UnreadableEventError
 
@@ -60,8 +60,7 @@ async def receive(session: AsyncSession, inbox: type[InboxMixin], consumer: str,
     if not 0 < len(consumer) <= _NAME_LENGTH:
         raise ValueError(f"The consumer's name {consumer!r} needs 1 to {_NAME_LENGTH} characters.")
     row = {"consumer": consumer, "event_id": event.event_id, "type": event.type, "received_at": utc_now()}
-    result = await session.execute(_insert_if_absent(session, inbox).values(row))
-    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+    return await insert_if_absent(session, inbox, **row)
 
 
 async def park(
@@ -113,12 +112,3 @@ async def purge(session: AsyncSession, inbox: type[InboxMixin], *, older_than: t
     old = and_(inbox.received_at < utc_now() - older_than, inbox.parked_at.is_(None))
     result = await session.execute(delete(inbox).where(old).execution_options(synchronize_session=False))
     return int(result.rowcount)  # type: ignore[attr-defined]
-
-
-def _insert_if_absent(session: AsyncSession, inbox: type[InboxMixin]) -> Insert:
-    dialect = session.get_bind().dialect.name
-    if dialect == "postgresql":
-        return postgresql.insert(inbox).on_conflict_do_nothing()
-    if dialect == "sqlite":
-        return sqlite.insert(inbox).on_conflict_do_nothing()
-    return insert(inbox).prefix_with("IGNORE")

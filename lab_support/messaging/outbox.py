@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Index,
+    Insert,
     Integer,
     Row,
     String,
@@ -30,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.schema import SchemaItem
 
 from lab_support.database import UtcDateTime
@@ -107,12 +110,18 @@ async def write(
     if not rows:
         return
     table: Table = outbox.__table__  # type: ignore[attr-defined]
-    # One statement: their numbers follow each other. SQLAlchemy compiles one with a list of rows each time anew.
-    statement = insert(table).values(rows[0] if len(rows) == 1 else rows)
-    if session.get_bind().dialect.name == "postgresql":  # at the commit it wakes relays of other processes
-        await session.execute(statement.returning(func.pg_notify(channel_of(table), "")))
-    else:
-        await session.execute(statement)
+    statement = _storing(table, session.get_bind().dialect.name)
+    if len(rows) == 1:
+        await session.execute(statement, rows[0])
+    else:  # one statement: their numbers follow each other
+        await session.execute(statement.values(rows))
+
+
+@cache
+def _storing(table: Table, dialect: str) -> Insert | ReturningInsert[Any]:
+    if dialect == "postgresql":  # at the commit it wakes relays of other processes
+        return insert(table).returning(func.pg_notify(channel_of(table), ""))
+    return insert(table)
 
 
 def event_of(row: OutboxMixin | Row[Any]) -> Event:
