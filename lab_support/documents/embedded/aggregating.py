@@ -124,6 +124,8 @@ def _sort(spec: Any) -> Stage:
     if not _document("$sort", spec):
         raise CommandError(15976, "$sort stage must have at least one sort key")
     check_sort(spec)
+    if "$natural" in spec:
+        raise not_implemented("'$natural' in $sort")
     key = document_sorter(spec)
     return lambda documents: sorted(documents, key=key)
 

@@ -44,6 +44,9 @@ class Engine:
     Args:
         folder: Where documents are kept; None keeps them in memory.
 
+    Attributes:
+        connections_made: How many connections there have been.
+
     Raises:
         StorageError: The folder cannot be used, or another server uses it.
     """
@@ -54,12 +57,17 @@ class Engine:
         self.log = ServerLog()
         self.fail_point = FailPoint()
         self._connections: set[Connection] = set()
-        self._numbers = 0
+        self.connections_made = 0
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._connections)
 
     def connect(self) -> Connection:
         """Take note of a new connection."""
-        self._numbers += 1
-        made = Connection(self._numbers)
+        self.connections_made += 1
+        made = Connection(self.connections_made)
         self._connections.add(made)
         return made
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from bson import Regex
-
-from lab_support.documents.embedded.matching import compile_filter
+from lab_support.documents.embedded.matching import compile_filter, is_operator_document
 from lab_support.documents.embedded.storage import Collection
+from lab_support.documents.embedded.value_tests import is_pattern
 
 Document = dict[str, Any]
 
@@ -49,11 +48,11 @@ def _candidates(collection: Collection, query: Document) -> Iterable[Document]:
     if "_id" not in query:
         return collection
     wanted = query["_id"]
-    if isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
+    if is_operator_document(wanted):
         if wanted.keys() != {"$eq"}:
             return collection
         wanted = wanted["$eq"]
-    if isinstance(wanted, Regex):
+    if is_pattern(wanted):
         return collection
     found = collection.get(wanted)
     return [] if found is None else [found]

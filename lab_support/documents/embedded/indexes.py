@@ -12,7 +12,8 @@ from typing import Any
 
 from lab_support.documents.embedded.errors import CommandError
 from lab_support.documents.embedded.matching import compile_filter
-from lab_support.documents.embedded.ordering import MISSING, Key, index_values, sort_key, values_at
+from lab_support.documents.embedded.ordering import EMPTY, MISSING, Key, sort_key
+from lab_support.documents.embedded.paths import values_at
 
 Document = dict[str, Any]
 
@@ -44,13 +45,13 @@ class Index:
         """
         if self._covers is not None and not self._covers(document):
             return {}
-        found = [index_values(document, path) for path in self.paths]
-        if self._sparse and all(values == [MISSING] for values in found):
+        found = [_filed_under(document, path) for path in self.paths]
+        if self._sparse and all(value is MISSING for values in found for value in values):
             return {}
         if len(found) > 1:
             self._refuse_parallel_arrays(document)
         keys: dict[Key, tuple[Any, ...]] = {}
-        for values in product(*(values or [MISSING] for values in found)):
+        for values in product(*found):
             keys.setdefault(tuple(map(sort_key, values)), values)
         return keys
 
@@ -85,18 +86,22 @@ class Index:
                 self.owners.pop(key, None)
 
     def _refuse_parallel_arrays(self, document: Document) -> None:
-        arrays = [
-            ".".join(path)
-            for path in self.paths
-            if any(isinstance(value, list) for value in values_at(document, path[:1]))
-        ]
-        if len({path.split(".")[0] for path in arrays}) > 1:
-            raise CommandError(171, f"cannot index parallel arrays [{arrays[1]}] [{arrays[0]}]")
+        arrays = {path[0] for path in self.paths if isinstance(document.get(path[0]), list)}
+        if len(arrays) > 1:
+            raise CommandError(171, f"cannot index parallel arrays [{']['.join(sorted(arrays))}]")
+
+
+def _filed_under(document: Document, path: list[str]) -> list[Any]:
+    """Give the values under which an index files a document: the elements of an array, not the array."""
+    found: list[Any] = []
+    for value in values_at(document, path):
+        found.extend((value or [EMPTY]) if isinstance(value, list) else [value])
+    return found or [MISSING]
 
 
 def duplicate_key(namespace: str, spec: Mapping[str, Any], values: tuple[Any, ...]) -> CommandError:
     """Make the error for a value that a unique index holds already."""
-    shown = [None if value is MISSING else value for value in values]
+    shown = [None if value is MISSING or value is EMPTY else value for value in values]
     pairs = dict(zip(spec["key"], shown, strict=True))
     text = ", ".join(f"{path}: {_shell(value)}" for path, value in pairs.items())
     return CommandError(

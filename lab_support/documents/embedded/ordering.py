@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
 
-from bson import Binary, Code, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 
 Key = tuple[Any, ...]
@@ -20,7 +20,8 @@ Key = tuple[Any, ...]
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "MISSING", "__bool__": lambda _: False})()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EMPTY_ARRAY: Key = (3,)
+EMPTY: Any = type("Empty", (), {"__repr__": lambda _: "undefined"})()
+"""What an empty array has in the place of an element: BSON's old `undefined`, which sorts before null."""
 
 
 def sort_key(value: Any) -> Key:
@@ -56,7 +57,7 @@ def document_sorter(spec: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], An
     paths = [(path.split("."), 1 if direction > 0 else -1) for path, direction in spec.items()]
 
     def keys(document: Mapping[str, Any]) -> list[Key]:
-        return [_extreme(values_at(document, path), direction) for path, direction in paths]
+        return [_extreme(_reach(document, path) or [MISSING], direction) for path, direction in paths]
 
     def compare(left: list[Key], right: list[Key]) -> int:
         for one, other, (_, direction) in zip(left, right, paths, strict=True):
@@ -64,13 +65,10 @@ def document_sorter(spec: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], An
                 return direction if one > other else -direction
         return 0
 
+    if all(direction > 0 for _, direction in paths):
+        return keys
     compared = cmp_to_key(compare)
     return lambda document: compared(keys(document))
-
-
-def values_at(document: Any, path: Sequence[str]) -> list[Any]:
-    """Give all values that a dotted path reaches, going into arrays of documents; `[MISSING]` when none."""
-    return _reach(document, path) or [MISSING]
 
 
 def _reach(value: Any, path: Sequence[str]) -> list[Any]:
@@ -87,19 +85,11 @@ def _reach(value: Any, path: Sequence[str]) -> list[Any]:
     return []
 
 
-def index_values(document: Any, path: Sequence[str]) -> list[Any]:
-    """Give the values under which an index files a document: the elements of an array, not the array."""
-    found: list[Any] = []
-    for value in values_at(document, path):
-        found.extend(value if isinstance(value, list) else [value])
-    return found
-
-
 def _extreme(values: list[Any], direction: int) -> Key:
     keys: list[Key] = []
     for value in values:
         if isinstance(value, list):
-            keys.extend([sort_key(item) for item in value] or [_EMPTY_ARRAY])
+            keys.extend(sort_key(item) for item in value or [EMPTY])
         else:
             keys.append(sort_key(value))
     return min(keys) if direction > 0 else max(keys)
@@ -110,7 +100,8 @@ def _number(value: Any) -> Key:
 
 
 def _decimal(value: Decimal128) -> Key:
-    return _number(value.to_decimal())
+    number = value.to_decimal()
+    return (10, 0) if number.is_nan() else (10, 1, number)  # a signalling NaN cannot even be compared
 
 
 def _mapping(value: Mapping[str, Any]) -> Key:
@@ -141,6 +132,7 @@ _MAKERS: dict[type, Callable[[Any], Key]] = {
     bool: lambda value: (40, value),
     int: lambda value: (10, 1, value),
     float: _number,
+    Int64: lambda value: (10, 1, int(value)),
     Decimal128: _decimal,
     Decimal: _number,
     dict: _mapping,
@@ -149,6 +141,7 @@ _MAKERS: dict[type, Callable[[Any], Key]] = {
     datetime: _instant,
     type(None): _constant(5),
     type(MISSING): _constant(5),
+    type(EMPTY): _constant(3),
     Code: _code,
     Binary: _binary,
     bytes: lambda value: (30, len(value), 0, value),

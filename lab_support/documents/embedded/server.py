@@ -60,6 +60,11 @@ class EmbeddedMongo:
         """How many connections are open now."""
         return len(self._clients)
 
+    @property
+    def connections_made(self) -> int:
+        """How many connections there have been since the start; a driver's own monitor counts as well."""
+        return 0 if self.engine is None else self.engine.connections_made
+
     def start(self) -> Self:
         """Listen on a free port of 127.0.0.1; return when clients can connect.
 

@@ -18,12 +18,14 @@ def check_sort(sort: Mapping[str, Any]) -> None:
     Raises:
         CommandError: Code 2, or 238 for `$meta`.
     """
-    if sort == {"$natural": 1} or not sort:
-        return
+    if "$natural" in sort and len(sort) > 1:
+        raise CommandError(
+            2, "$natural sort cannot be set to a value other than -1 or 1, nor stand with others."
+        )
     for path, direction in sort.items():
         if isinstance(direction, dict):
             raise not_implemented("'$meta' in a sort")
         if isinstance(direction, bool) or direction not in (1, -1):
             raise CommandError(2, f"$sort key ordering must be 1 or -1, not {direction!r} for '{path}'.")
-        if path.startswith("$") or "" in path.split("."):
+        if (path.startswith("$") and path != "$natural") or "" in path.split("."):
             raise CommandError(2, f"'{path}' is no field to sort by.")

@@ -108,6 +108,8 @@ def find_and_modify(call: Call) -> Document:
     check_hint(collection, body.get("hint"))
     project = compile_projection(document(body, "fields"))
     found = find_documents(collection, query, call.tick)
+    if "$natural" in sort:
+        raise not_implemented("'$natural' in the command 'findAndModify'")
     old = min(found, key=document_sorter(sort), default=None) if sort else next(found, None)
     writes = Writes(call)
     if body.get("remove"):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from bson import Int64
+
 from lab_support.documents.embedded.commands.arguments import document
 from lab_support.documents.embedded.commands.registry import NO_TRANSACTIONS, Call, command
 from lab_support.documents.embedded.errors import CommandError, not_implemented
@@ -69,6 +71,17 @@ def build_info(_: Call) -> Document:
         bits=64,
         debug=False,
         maxBsonObjectSize=MAX_DOCUMENT_BYTES,
+    )
+
+
+@command("serverStatus", "repl metrics locks", also="serverstatus")
+def server_status(call: Call) -> Document:
+    """Count connections, as a witness of pools; a driver's own monitor counts as well."""
+    return _answer(
+        process="embedded",
+        version=".".join(map(str, VERSION)),
+        connections={"current": call.engine.connections, "totalCreated": call.engine.connections_made},
+        metrics={"cursor": {"open": {"total": Int64(len(call.engine.cursors))}}},
     )
 
 

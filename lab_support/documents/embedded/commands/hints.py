@@ -18,7 +18,7 @@ def check_hint(collection: Collection | None, hint: Any) -> None:
     Raises:
         CommandError: Code 2.
     """
-    if hint is None or collection is None or hint in ("_id_", {"_id": 1}, {"$natural": 1}, {"$natural": -1}):
+    if hint is None or collection is None or hint in ("_id_", {"_id": 1}, {"$natural": 1}):
         return
     for index in collection.indexes.values():
         if hint == index.name or (

@@ -28,9 +28,7 @@ def create_indexes(call: Call) -> Document:
     collection = call.storage.find_or_create(call.database, call.collection_name)
     before = len(collection.indexes) + 1
     try:
-        for spec in specs:
-            if not _exists(collection, spec):
-                collection.add_index(spec)
+        _add_all(collection, specs)
     except CommandError:
         if missing:
             call.storage.drop(collection)
@@ -53,6 +51,19 @@ def drop_indexes(call: Call) -> Document:
     for name in list(collection.indexes) if wanted == "*" else _names(collection, wanted):
         collection.drop_index(name)
     return {"nIndexesWas": before}
+
+
+def _add_all(collection: Collection, specs: list[Document]) -> None:
+    built: list[str] = []
+    try:
+        for spec in specs:
+            if not _exists(collection, spec):
+                collection.add_index(spec)
+                built.append(spec["name"])
+    except CommandError:
+        for name in built:
+            collection.drop_index(name)
+        raise
 
 
 def _spec(one: Document) -> Document:

@@ -21,9 +21,9 @@ from lab_support.documents.embedded.ordering import (
     MISSING,
     Key,
     document_sorter,
-    index_values,
     sort_key,
 )
+from lab_support.documents.embedded.paths import values_at
 from lab_support.documents.embedded.projecting import compile_projection
 from lab_support.documents.embedded.sorting import check_sort
 
@@ -40,7 +40,9 @@ def find(call: Call) -> Document:
     body = call.body
     if body.get("tailable") or body.get("awaitData"):
         raise not_implemented("tailable cursors")
-    limit = body.get("limit", 0)
+    limit = body.get("limit") or 0
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        raise CommandError(14, "'limit' must be a number.")
     single = bool(body.get("singleBatch")) or limit < 0
     found = matching_documents(call, document(body, "filter"), document(body, "sort"))
     found = islice(found, whole_number(body, "skip"), None)
@@ -99,9 +101,10 @@ def distinct(call: Call) -> Document:
         raise CommandError(14, "'key' must be the path of a field.")
     values: dict[Key, Any] = {}
     for found in matching_documents(call, document(call.body, "query"), {}):
-        for value in index_values(found, path.split(".")):
-            if value is not MISSING:
-                values.setdefault(sort_key(value), value)
+        for value in values_at(found, path.split(".")):
+            for one in value if isinstance(value, list) else [value]:
+                values.setdefault(sort_key(one) if one is not MISSING else (), one)
+    values.pop((), None)
     return {"values": [values[key] for key in sorted(values)]}
 
 
@@ -111,6 +114,8 @@ def matching_documents(call: Call, query: Document, sort: Document) -> Iterator[
     collection = call.collection()
     check_hint(collection, call.body.get("hint"))
     found: Iterable[Document] = find_documents(collection, query, call.tick)
-    if sort and sort != {"$natural": 1}:
+    if "$natural" in sort:
+        found = reversed(list(found)) if sort["$natural"] == -1 else found
+    elif sort:
         found = sorted(found, key=document_sorter(sort))
     return iter(found)

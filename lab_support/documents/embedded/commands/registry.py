@@ -21,7 +21,6 @@ Document = dict[str, Any]
 
 _EVERYWHERE = frozenset({
     "$db", "lsid", "$readPreference", "$clusterTime", "comment", "maxTimeMS",
-    "apiVersion", "apiStrict", "apiDeprecationErrors",
 })  # fmt: skip
 _TRANSACTION_KEYS = frozenset(["txnNumber", "startTransaction", "autocommit", "stmtId", "stmtIds"])
 _LOOK_EVERY = 256
