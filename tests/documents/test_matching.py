@@ -66,6 +66,7 @@ FOUND: dict[str, tuple[Document, Document]] = {
     "mod cuts fractions": ({"a": {"$mod": [4, 1]}}, {"a": 5.9}),
     "a pattern is searched": ({"a": Regex("b.d")}, {"a": "abcde"}),
     "options make it blind to case": ({"a": {"$regex": "^B", "$options": "i"}}, {"a": "bx"}),
+    "letters beyond A to Z have cases": ({"a": Regex("É", "i")}, {"a": "é"}),
     "a pattern finds itself": ({"a": Regex("x")}, {"a": Regex("x")}),
     "a document finds its equal": ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 2}}),
     "or needs one": ({"$or": [{"a": 1}, {"b": 1}]}, {"b": 1}),

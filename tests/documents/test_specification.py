@@ -5,6 +5,7 @@ After a change that makes more of them pass, `python -m tests.documents.test_spe
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,15 @@ def test_record_tolerates_no_failure() -> None:
     statuses = {line.split(":")[0] for cases in EXPECTED.values() for line in cases.values()}
 
     assert statuses == {"passed", "skipped", "refused"}
+
+
+def test_documentation_tells_the_recorded_numbers() -> None:
+    """The page on the embedded server counts what the record has."""
+    counts = Counter(line.split(":")[0] for cases in EXPECTED.values() for line in cases.values())
+    page = (Path(__file__).parents[2] / "docs" / "embedded-mongodb.md").read_text(encoding="utf-8")
+
+    told = "{passed} pass, {refused} are refused, none fails; the other {skipped} are".format(**counts)
+    assert told in page
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

@@ -130,6 +130,8 @@ def _condition(argument: Any) -> Condition:
 def _conjunction(operators: Mapping[str, Any]) -> Condition:
     if "$options" in operators and "$regex" not in operators:
         raise CommandError(BAD_VALUE, "$options needs a $regex")
+    if not isinstance(operators.get("$options", ""), str):
+        raise CommandError(BAD_VALUE, "$options has to be a string")
     parts = [
         _operator(name, argument, operators) for name, argument in operators.items() if name != "$options"
     ]

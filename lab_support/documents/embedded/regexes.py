@@ -71,7 +71,7 @@ def _compile(pattern: str, options: str) -> Any:
     for letter in options:
         flags |= _OPTIONS[letter]
     try:
-        # PCRE counts only ASCII digits, letters and spaces as \d, \w and \s.
-        return regex.compile(pattern, flags | (0 if "u" in options else regex.ASCII))
+        # PCRE has \d, \w and \s mean ASCII, but upper and lower case mean Unicode's; here it is one or the other.
+        return regex.compile(pattern, flags | (0 if "i" in options else regex.ASCII))
     except (regex.error, OverflowError, RecursionError) as error:
         raise CommandError(BAD_PATTERN, f"Regular expression is invalid: {error}") from error

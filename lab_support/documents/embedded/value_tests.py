@@ -112,7 +112,8 @@ def _names_of(member: Any) -> frozenset[str]:
         return frozenset({member})
     if not is_number(member):
         raise CommandError(TYPE_MISMATCH, "type must be represented as a number or a string")
-    alias = None if isinstance(member, Decimal128) else TYPE_NUMBERS.get(int(member))
+    number = as_whole_number(member)
+    alias = None if number is None else TYPE_NUMBERS.get(number)
     if alias is None:
         raise CommandError(BAD_VALUE, f"Invalid numerical type code: {member}")
     return frozenset({alias})
