@@ -181,6 +181,9 @@ class Life:
                 self._demand(["a handler failed without a reason"])
 
     async def _watch(self) -> None:
+        """Look at the statuses, if Orders did something."""
+        if not self.world.touched("orders"):
+            return
         async with self.world.engines["orders"].connect() as connection:
             rows = await connection.exec_driver_sql("SELECT id, status FROM orders")
             statuses = {one.id: one.status for one in rows}

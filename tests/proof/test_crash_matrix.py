@@ -20,7 +20,7 @@ from lab_support.pools import DatabaseUnreachableError
 from lab_support.services.split import NAMES
 from tests.conftest import missing
 
-SAMPLE = {"sqlite": 16, "postgresql": 8, "mariadb": 8}
+SAMPLE = {"sqlite": 14, "postgresql": 6, "mariadb": 6}
 ROOT = Path(lab_support.__file__).parents[1]
 
 

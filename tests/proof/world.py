@@ -211,6 +211,10 @@ class World:
             self._silent.add(id(subscription))
         return outcomes
 
+    def touched(self, service: str) -> bool:
+        """Tell whether it did something, or may have, since somebody asked for its needs."""
+        return service not in self._needs
+
     async def waiting(self) -> dict[str, Needs]:
         """Tell which services have not ended, and what they have to do; a review waits for a person, not for time."""
         return {name: needs for name in NAMES if (needs := await self.needs(name)).any}
