@@ -113,7 +113,7 @@ def is_true(value: Any) -> bool:
     if isinstance(value, int | float):
         return value != 0
     to_decimal = getattr(value, "to_decimal", None)
-    return to_decimal is None or to_decimal() != 0
+    return to_decimal is None or bool(to_decimal())
 
 
 def _field(path: str) -> Evaluate:
