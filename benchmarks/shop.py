@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.database import (
+    Trace,
     build_engine,
     create_tables,
     session_factory,
@@ -109,12 +110,11 @@ class Shop:
                 moved |= bool(await subscription.drain())
 
     @contextmanager
-    def statements(self) -> Iterator[Callable[[], dict[str, int]]]:
-        """Count the statements of each service, and of the bus, while the block runs."""
+    def traced(self) -> Iterator[dict[str, Trace]]:
+        """Record what each service sends to its database, and the bus to its file, while the block runs."""
         engines = {**self.engines, "bus": self.bus.log._engine}
         with ExitStack() as opened:
-            traces = {name: opened.enter_context(trace_sql(engine)) for name, engine in engines.items()}
-            yield lambda: {name: len(trace.statements) for name, trace in traces.items()}
+            yield {name: opened.enter_context(trace_sql(engine)) for name, engine in engines.items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

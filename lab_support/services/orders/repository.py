@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from lab_support.database.inserts import insert_those_absent
+from lab_support.database.inserts import ignoring_insert
 from lab_support.services.orders.entities import Order, OrderLine, OrdersBase, Price, Review, TimelineEntry
 from lab_support.services.orders.states import WAITING, Ending
 
@@ -104,7 +104,9 @@ class TimelineRepository:
 
     async def add(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Write events down, those that are known already left out, with one statement."""
-        await insert_those_absent(self._session, TimelineEntry, entries)
+        table: Any = TimelineEntry.__table__
+        statement = ignoring_insert(table, self._session.get_bind().dialect.name)
+        await self._session.execute(statement, [dict(entry) for entry in entries])
 
     async def of(self, order_id: UUID) -> list[TimelineEntry]:
         """Give the events of an order as they were recorded."""
