@@ -18,6 +18,7 @@ from lab_support.documents.embedded.errors import CommandError
 BAD_OPTIONS = 51108
 BAD_PATTERN = 51091
 TOO_EXPENSIVE = 51156
+MAX_PATTERN_BYTES: Final = 32_764
 MATCH_LIMIT_S: Final = 0.5
 """Seconds that one pattern may spend on all the strings of a query together."""
 
@@ -64,6 +65,10 @@ def bounded_pattern(value: str | Regex[Any] | re.Pattern[str], options: str | No
 
 @lru_cache(maxsize=256)
 def _compile(pattern: str, options: str) -> Any:
+    if len(pattern.encode()) > MAX_PATTERN_BYTES:
+        raise CommandError(
+            BAD_PATTERN, f"Regular expression is too long: {MAX_PATTERN_BYTES} bytes are the most."
+        )
     unknown = set(options) - _OPTIONS.keys()
     if unknown:
         raise CommandError(BAD_OPTIONS, f"invalid flag in regex options: {min(unknown)}")
