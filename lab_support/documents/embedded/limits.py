@@ -15,8 +15,8 @@ from lab_support.documents.embedded.errors import (
     OVERFLOW,
     CommandError,
 )
+from lab_support.documents.embedded.wire import MAX_DOCUMENT_BYTES
 
-MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 MAX_DEPTH: Final = 100
 """Levels of nesting; the limit that MongoDB documents (its servers bear up to 180)."""
 
