@@ -26,11 +26,13 @@ class Claim:
         rows: In insertion order; the first of each aggregate is its oldest unpublished one.
         until: Until then no other relay publishes events of these aggregates.
         parked: Given up now, because each relay that published them died.
+        complete: Nothing else could be claimed.
     """
 
     rows: Sequence[Row[Any]]
     until: datetime
     parked: Sequence[Row[Any]] = ()
+    complete: bool = False
 
 
 async def claim(
@@ -51,9 +53,8 @@ async def claim(
     table = table_of(outbox)
     scatter = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  (two relays must not agree)
     until = now + timedelta(seconds=lease_s) + scatter
-    rows = _up_to_a_suspect(
-        (await session.execute(_publishable(table, now).order_by(table.c.seq).limit(limit))).all()
-    )
+    found = (await session.execute(_publishable(table, now).order_by(table.c.seq).limit(limit))).all()
+    rows = _up_to_a_suspect(found)
     if not rows:
         return Claim((), until)
     if _is_suspect(rows[0]):
@@ -65,7 +66,7 @@ async def claim(
         .values(claimed_until=until, last_error=None)  # without an error it is not postponed, but claimed
     )
     if result.rowcount == len(rows):  # type: ignore[attr-defined]
-        return Claim(rows, until)
+        return Claim(rows, until, complete=len(rows) == len(found) < limit)
     mine = set(await session.scalars(select(table.c.seq).where(_held(table, seqs, until))))
     ordered = _from_the_oldest(rows, mine)
     await release(session, outbox, mine - {row.seq for row in ordered}, until)

@@ -89,7 +89,9 @@ class Subscription:
                 await self._bus.pause(failures)
                 continue
             failures = 0
-            if not outcomes:
+            if self._bus.faults is None and len(outcomes) < self._bus.batch:
+                await self._wait()  # that was all; what has been published meanwhile has woken it
+            elif not outcomes:
                 await self._wait()
 
     def release(self) -> None:

@@ -89,7 +89,8 @@ class Relay:
         while True:
             self._woken.clear()
             try:
-                busy = (await self.turn()).claimed or await self._purge_at_times()
+                turn = await self.turn()
+                busy = (turn.claimed and not turn.complete) or await self._purge_at_times()
             except Exception:
                 _log.exception("The relay of %s stopped in a turn; it goes on", self._outbox.__tablename__)
                 failures += 1
@@ -132,7 +133,7 @@ class Relay:
         except Exception:  # one of them is refused: which one, is found one by one
             await self._one_by_one(claimed, turn)
             return turn
-        turn.published = list(turn.claimed)
+        turn.published, turn.complete = list(turn.claimed), claimed.complete
         await self._change(
             lambda session: mark_published(session, self._outbox, turn.published, self._clock())
         )

@@ -51,9 +51,14 @@ class RelaySettings:
 
 @dataclass(slots=True)
 class Turn:
-    """What one turn of a relay did: sequence numbers of the rows it claimed, published, saw fail and parked."""
+    """What one turn of a relay did: sequence numbers of the rows it claimed, published, saw fail and parked.
+
+    Attributes:
+        complete: It left nothing that could have been published too.
+    """
 
     claimed: list[int] = field(default_factory=list)
     published: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     parked: list[int] = field(default_factory=list)
+    complete: bool = False
