@@ -121,6 +121,14 @@ class WriteConformance:
 
         assert database.things.find_one() == {"_id": 1, "a": [{"b": 1}, {"b": 2, "c": 7}]}
 
+    def test_array_filter_changes_several_elements(self, database: Database[Document]) -> None:
+        """Those that meet the condition of that name."""
+        database.things.insert_one({"_id": 1, "a": [1, 5, 9]})
+
+        database.things.update_one({}, {"$inc": {"a.$[big]": 10}}, array_filters=[{"big": {"$gte": 5}}])
+
+        assert database.things.find_one() == {"_id": 1, "a": [1, 15, 19]}
+
     def test_pipeline_computes_from_the_document(self, database: Database[Document]) -> None:
         """Other updates cannot use one field for another."""
         changed = self.changed(

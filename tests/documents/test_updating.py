@@ -82,7 +82,11 @@ REFUSED: dict[str, tuple[Document, Any, int]] = {
     "pull of a number": ({"a": 1}, {"$pull": {"a": 1}}, 2),
     "an element nobody found": ({"k": [1, 2]}, {"$set": {"k.$": 1}}, 2),
     "two dollars": ({"k": [5]}, {"$set": {"k.$.b.$": 1}}, 2),
-    "all elements": ({"k": [5]}, {"$set": {"k.$[]": 1}}, 238),
+    "elements of a number": ({"k": 5}, {"$set": {"k.$[]": 1}}, 2),
+    "elements of nothing": ({}, {"$set": {"k.$[]": 1}}, 2),
+    "an element twice": ({"k": [5]}, {"$set": {"k.$[]": 1, "k.0": 2}}, 40),
+    "elements without a filter": ({"k": [5]}, {"$set": {"k.$[x]": 1}}, 2),
+    "all elements first": ({}, {"$set": {"$[]": 1}}, 2),
     "a dollar first": ({}, {"$set": {"$.a": 1}}, 2),
     "a name with a dollar": ({}, {"$set": {"a.$b": 1}}, 52),
     "a replacement with a dollar": ({}, {"a": 1, "$set": {"b": 1}}, 52),
@@ -107,6 +111,69 @@ def test_update_changes_the_document(case: str) -> None:
     assert list(changed.items()) == [("_id", 1), *expected.items()]
     assert [type(value) for value in changed.values()] == [int, *map(type, expected.values())]
     assert repr(document) == before
+
+
+FILTERED: dict[str, tuple[Any, Any, Any]] = {
+    "all elements": ({"$inc": {"a.$[].n": 1}}, None, [{"n": 2, "t": [1, 5]}, {"n": 6, "t": [9]}]),
+    "elements that are meant": (
+        {"$set": {"a.$[x].n": 0}},
+        [{"x.n": {"$gt": 1}}],
+        [{"n": 1, "t": [1, 5]}, {"n": 0, "t": [9]}],
+    ),
+    "elements of elements": (
+        {"$inc": {"a.$[x].t.$[y]": 10}},
+        [{"x.n": 1}, {"y": {"$gte": 5}}],
+        [{"n": 1, "t": [1, 15]}, {"n": 5, "t": [9]}],
+    ),
+    "several conditions": (
+        {"$unset": {"a.$[x].t": 1}},
+        [{"$or": [{"x.n": 5}, {"x.n": 7}]}],
+        [{"n": 1, "t": [1, 5]}, {"n": 5}],
+    ),
+    "none that is meant": (
+        {"$set": {"a.$[x].n": 0}},
+        [{"x.n": 7}],
+        [{"n": 1, "t": [1, 5]}, {"n": 5, "t": [9]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILTERED)
+def test_array_filter_chooses_elements(case: str) -> None:
+    """Each by its name in the path."""
+    update, filters, expected = FILTERED[case]
+    document = {"_id": 1, "a": [{"n": 1, "t": [1, 5]}, {"n": 5, "t": [9]}]}
+
+    assert compile_update(update, filters).apply(document, {}) == {"_id": 1, "a": expected}
+
+
+@pytest.mark.parametrize(
+    ("filters", "code"),
+    [
+        ([{"x": 1}, {"y": 1}], 9),
+        ([{"x": 1}, {"x": 2}], 9),
+        ([{"x": 1, "y": 2}], 9),
+        ([{}], 9),
+        ([{"X": 1}], 2),
+        ([1], 14),
+        ([{"x": {"$frob": 1}}], 2),
+    ],
+    ids=["unused", "twice", "two names", "no name", "capital", "number", "operator"],
+)
+def test_array_filter_is_refused(filters: Any, code: int) -> None:
+    """Before any document is changed."""
+    with pytest.raises(CommandError) as caught:
+        compile_update({"$set": {"a.$[x]": 1}}, filters)
+
+    assert caught.value.code == code
+
+
+def test_array_filters_are_for_operators() -> None:
+    """A replacement or a pipeline has no use for them."""
+    for update in ({"a": 1}, [{"$set": {"a": 1}}]):
+        with pytest.raises(CommandError) as caught:
+            compile_update(update, [{"x": 1}])
+        assert caught.value.code == 9
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -1,34 +1,95 @@
-"""The `$` in an update's path: the first element of an array that the filter meant."""
+"""The `$`, `$[]` and `$[name]` in an update's path: which elements of an array they mean.
+
+Section:
+    13.7, "Updating"
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lab_support.documents.embedded.errors import BAD_VALUE, CommandError
-from lab_support.documents.embedded.matching import matches
-from lab_support.documents.embedded.places import Path, copied, read, write
+from lab_support.documents.embedded.matching import compile_filter
+from lab_support.documents.embedded.places import Path, read
+
+Document = dict[str, Any]
+
+_NOT_FOUND = "The positional operator did not find the match needed from the query."
 
 
-def with_position(path: Path, document: dict[str, Any], query: Mapping[str, Any]) -> Path:
-    """The path with `$` made the number of an element; a path without `$` stays.
+def is_dynamic(path: Path) -> bool:
+    """Whether the path depends on the document that is changed."""
+    return any(part == "$" or part.startswith("$[") for part in path)
 
-    The element is the first one with which alone in its array the document still meets the filter.
 
-    Raises:
-        CommandError: There is no such element, or a second `$` (2).
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Resolves dynamic paths.
+
+    Attributes:
+        filters: The array filters by their names; each tells whether an element is meant.
     """
-    if "$" not in path:
-        return path
-    before, after = path[: path.index("$")], path[path.index("$") + 1 :]
-    if "$" in after:
+
+    filters: Mapping[str, Callable[[Any], bool]]
+
+    def resolve(self, path: Path, document: Document, query: Mapping[str, Any]) -> list[Path]:
+        """The plain paths that a dynamic one stands for in this document; a plain path stands for itself.
+
+        Raises:
+            CommandError: No element is found, a second `$`, or a `$[…]` where there is no array (2).
+        """
+        if not is_dynamic(path):
+            return [path]
+        resolved: list[Path] = [()]
+        for part in path:
+            resolved = [longer for begun in resolved for longer in self._extend(begun, part, document, query)]
+        return resolved
+
+    def _extend(self, path: Path, part: str, document: Document, query: Mapping[str, Any]) -> Iterator[Path]:
+        if part == "$":
+            yield (*path, str(_first_found(path, document, query)))
+        elif part.startswith("$["):
+            meant = self.filters.get(part[2:-1], _all)
+            for position, element in enumerate(_array_at(path, document)):
+                if meant(element):
+                    yield (*path, str(position))
+        else:
+            yield (*path, part)
+
+
+def _all(_element: Any) -> bool:
+    return True
+
+
+def _array_at(path: Path, document: Document) -> list[Any]:
+    array = read(document, path)
+    if not isinstance(array, list):
         shown = ".".join(path)
-        raise CommandError(BAD_VALUE, f"Too many positional (i.e. '$') elements found in path '{shown}'")
-    array = read(document, before)
+        sentence = (
+            f"The path '{shown}' must exist in the document and be an array in order to apply array updates."
+        )
+        raise CommandError(BAD_VALUE, sentence)
+    return array
+
+
+def _first_found(path: Path, document: Document, query: Mapping[str, Any]) -> int:
+    """The first element with which alone in its array the document still meets the filter."""
+    array = read(document, path)
+    meets = compile_filter(query)
     for position, element in enumerate(array if isinstance(array, list) else []):
-        alone = copied(document)
-        write(alone, before, [element])
-        if matches(query, alone):
-            return (*before, str(position), *after)
-    sentence = "The positional operator did not find the match needed from the query."
-    raise CommandError(BAD_VALUE, sentence)
+        if meets(_changed_at(document, path, [element])):
+            return position
+    raise CommandError(BAD_VALUE, _NOT_FOUND)
+
+
+def _changed_at(container: Any, path: Path, value: Any) -> Any:
+    """The container with another value at a path that exists; what is beside the path is shared."""
+    if not path:
+        return value
+    inner = _changed_at(read(container, path[:1]), path[1:], value)
+    if isinstance(container, dict):
+        return container | {path[0]: inner}
+    position = int(path[0])
+    return [*container[:position], inner, *container[position + 1 :]]

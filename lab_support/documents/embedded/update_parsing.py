@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,9 +19,13 @@ from lab_support.documents.embedded.errors import (
 )
 from lab_support.documents.embedded.kinds import type_alias
 from lab_support.documents.embedded.places import Path, is_index
+from lab_support.documents.embedded.positional import is_dynamic
 from lab_support.documents.embedded.update_operators import FIELD_OPERATORS, Change
 
 Document = dict[str, Any]
+
+_STEP: Final = re.compile(r"\$(ref|id|db|\[\w*\])?", re.ASCII)
+"""What may begin with a dollar in a path: an element, all elements, those of a filter, the fields of a DBRef."""
 
 _OPERATORS: Final[dict[str, Callable[[Any], Change]]] = FIELD_OPERATORS | ARRAY_OPERATORS
 
@@ -47,12 +52,12 @@ def parse_operators(update: Document) -> tuple[list[Step], list[Rename]]:
 
     Raises:
         CommandError: An operator is unknown (9), two touch one path (40), a path has an empty part (56) or a
-            wrong argument (2, 14); `$[]` is not supported (238).
+            wrong argument (2, 14); `$bit` is not supported (238).
     """
     steps = list(_steps(update))
     renames = list(_renames(update.get("$rename", {})))
     moved = [path for rename in renames for path in (rename.source, rename.target)]
-    _refuse_conflicts([step.path for step in steps] + moved)
+    refuse_conflicts([step.path for step in steps] + moved)
     return sorted(steps, key=lambda step: [_part_key(part) for part in step.path]), renames
 
 
@@ -78,7 +83,7 @@ def _renames(fields: Document) -> Iterator[Rename]:
         rename = Rename(_path(source), _path(target))
         if rename.source == rename.target:
             raise CommandError(BAD_VALUE, f"The source and target field for $rename must differ: {source}")
-        if "$" in rename.source + rename.target:
+        if is_dynamic(rename.source + rename.target):
             raise CommandError(BAD_VALUE, f"The paths of $rename may not be dynamic: {source}")
         yield rename
 
@@ -88,12 +93,12 @@ def _path(path: str) -> Path:
     if "" in parts:
         sentence = f"The update path '{path}' contains an empty field name, which is not allowed."
         raise CommandError(EMPTY_FIELD_NAME, sentence)
-    if any(part.startswith("$[") for part in parts):
-        raise not_implemented(f"the path '{path}', which changes several elements of an array")
-    if parts[0] == "$":
+    if parts[0] == "$" or parts[0].startswith("$["):
         sentence = f"Cannot have positional (i.e. '$') element in the first position in path '{path}'"
         raise CommandError(BAD_VALUE, sentence)
-    if any(part.startswith("$") and part not in ("$", "$ref", "$id", "$db") for part in parts):
+    if parts.count("$") > 1:
+        raise CommandError(BAD_VALUE, f"Too many positional (i.e. '$') elements found in path '{path}'")
+    if any(part.startswith("$") and not _STEP.fullmatch(part) for part in parts):
         sentence = f"The dollar ($) prefixed field in '{path}' is not allowed in the context of an update."
         raise CommandError(DOLLAR_PREFIXED_FIELD_NAME, sentence)
     return parts
@@ -103,7 +108,12 @@ def _part_key(part: str) -> tuple[bool, int, str]:
     return (False, int(part), "") if is_index(part) else (True, 0, part)
 
 
-def _refuse_conflicts(paths: list[Path]) -> None:
+def refuse_conflicts(paths: list[Path]) -> None:
+    """Refuse two changes of which one would undo or enter the other.
+
+    Raises:
+        CommandError: Two paths are the same, or one leads through the other (40).
+    """
     known: set[Path] = set()
     ways: set[Path] = set()
     for path in paths:

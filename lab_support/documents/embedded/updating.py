@@ -13,20 +13,20 @@ from typing import Any
 
 from bson import ObjectId
 
+from lab_support.documents.embedded.array_filters import parse_array_filters
 from lab_support.documents.embedded.errors import (
     BAD_VALUE,
     DOLLAR_PREFIXED_FIELD_NAME,
     FAILED_TO_PARSE,
     IMMUTABLE_FIELD,
     CommandError,
-    not_implemented,
 )
 from lab_support.documents.embedded.limits import check_depth
 from lab_support.documents.embedded.ordering import MISSING, values_equal
 from lab_support.documents.embedded.places import Path, copied, read, remove, write
-from lab_support.documents.embedded.positional import with_position
+from lab_support.documents.embedded.positional import Positions, is_dynamic
 from lab_support.documents.embedded.update_operators import Spot
-from lab_support.documents.embedded.update_parsing import Rename, Step, parse_operators
+from lab_support.documents.embedded.update_parsing import Rename, Step, parse_operators, refuse_conflicts
 from lab_support.documents.embedded.upserting import fields_of_query
 
 Document = dict[str, Any]
@@ -89,18 +89,18 @@ def compile_update(update: Any, array_filters: Any = None) -> Update:
     """Make an update from what a client sent.
 
     Raises:
-        CommandError: It is malformed (9, 14, 56), two operators touch one path (40), a stage is not for updates (72);
-            `arrayFilters` and `$[]` are not supported (238).
+        CommandError: It is malformed (9, 14, 56), two operators touch one path (40), a stage is not for updates (72),
+            or an array filter is missing or not used (2, 9).
     """
-    if array_filters:
-        raise not_implemented("arrayFilters")
     check_depth(update)
+    if array_filters and not (isinstance(update, dict) and next(iter(update), "").startswith("$")):
+        raise CommandError(FAILED_TO_PARSE, "arrayFilters may only be specified with update operators")
     if isinstance(update, list):
         return _pipeline(update)
     if not isinstance(update, dict):
         raise CommandError(FAILED_TO_PARSE, "Update argument must be either an object or an array")
     if next(iter(update), "").startswith("$"):
-        return _operators(update)
+        return _operators(update, array_filters)
     return _replacement(update)
 
 
@@ -121,16 +121,25 @@ def _replacement(replacement: Document) -> Update:
     return Update(lambda _document, _query, _inserting: copied(replacement), _ALTERED, is_replacement=True)
 
 
-def _operators(update: Document) -> Update:
+def _operators(update: Document, array_filters: Any) -> Update:
     steps, renames = parse_operators(update)
+    positions = Positions(parse_array_filters(array_filters, [step.path for step in steps]))
+    dynamic = any(is_dynamic(step.path) for step in steps)
 
     def work(document: Document, query: Mapping[str, Any], inserting: bool) -> Document:
         changed: Document = copied(document)
         for rename in renames:
             _move(changed, rename)
-        for step in steps:
-            if inserting or step.operator != "$setOnInsert":
-                _change(changed, with_position(step.path, document, query), step)
+        places = [
+            (path, step)
+            for step in steps
+            if inserting or step.operator != "$setOnInsert"
+            for path in positions.resolve(step.path, document, query)
+        ]
+        if dynamic:
+            refuse_conflicts([path for path, _ in places])
+        for path, step in places:
+            _change(changed, path, step)
         return changed
 
     return Update(work, _MODIFIED)

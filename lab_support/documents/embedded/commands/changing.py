@@ -24,7 +24,7 @@ from lab_support.documents.embedded.updating import compile_update
 
 Document = dict[str, Any]
 
-_UPDATE_KEYS = frozenset({"q", "u", "multi", "upsert", "hint"})
+_UPDATE_KEYS = frozenset({"q", "u", "multi", "upsert", "hint", "arrayFilters"})
 _DELETE_KEYS = frozenset({"q", "limit", "hint"})
 
 
@@ -48,7 +48,7 @@ def update(call: Call) -> Document:
 def _update_one(call: Call, writes: Writes, one: Document) -> Document | None:
     """Do one entry of `updates`; give `{"_id": …}` of the document that was inserted."""
     query, many = document(one, "q"), bool(one.get("multi"))
-    change = compile_update(one.get("u"))
+    change = compile_update(one.get("u"), one.get("arrayFilters"))
     if many and change.is_replacement:
         raise CommandError(9, "multi update is not supported for replacement-style update")
     check_hint(call.collection(), one.get("hint"))
@@ -95,7 +95,7 @@ def delete(call: Call) -> Document:
 
 @command(
     "findAndModify",
-    "query sort remove update new fields upsert bypassDocumentValidation writeConcern hint",
+    "query sort remove update new fields upsert bypassDocumentValidation writeConcern hint arrayFilters",
     also="findandmodify",
 )
 def find_and_modify(call: Call) -> Document:
@@ -116,7 +116,7 @@ def find_and_modify(call: Call) -> Document:
         if old is not None:
             writes.collection().delete(old)
         return _removed(old and project(old))
-    change = compile_update(body["update"])
+    change = compile_update(body["update"], body.get("arrayFilters"))
     if old is None:
         if not body.get("upsert"):
             return _changed(None, existing=False)
