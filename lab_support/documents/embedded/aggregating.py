@@ -7,6 +7,7 @@ Section:
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -114,8 +115,8 @@ def _add_fields(spec: Any) -> Stage:
 
 
 def _unset(spec: Any) -> Stage:
-    paths = [spec] if isinstance(spec, str) else spec
-    if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
+    paths = [spec] if type(spec) is str else spec
+    if not isinstance(paths, list) or not paths or not all(type(path) is str for path in paths):
         raise CommandError(31120, "$unset takes the path of a field, or an array of such paths")
     return _project(dict.fromkeys(paths, 0))
 
@@ -134,18 +135,18 @@ def _limit(spec: Any) -> Stage:
     most = as_whole_number(spec)
     if most is None or most <= 0:
         raise CommandError(15958, f"the limit must be a positive whole number, not {spec!r}")
-    return lambda documents: islice(documents, most)
+    return lambda documents: islice(documents, min(most, sys.maxsize))
 
 
 def _skip(spec: Any) -> Stage:
     number = as_whole_number(spec)
     if number is None or number < 0:
         raise CommandError(15956, f"$skip takes a whole number from 0 up, not {spec!r}")
-    return lambda documents: islice(documents, number, None)
+    return lambda documents: islice(documents, min(number, sys.maxsize), None)
 
 
 def _count(spec: Any) -> Stage:
-    if not isinstance(spec, str) or not spec or spec.startswith("$") or "." in spec:
+    if type(spec) is not str or not spec or spec.startswith("$") or "." in spec:
         raise CommandError(40156, "the count field must be a non-empty string without '$' and '.'")
 
     def run(documents: Iterable[Document]) -> Iterator[Document]:

@@ -108,7 +108,7 @@ class Engine:
         found.check(body)
         check_concerns(body)
         database = body.get("$db")
-        if not isinstance(database, str):
+        if type(database) is not str:
             raise CommandError(40571, "A command needs '$db', the name of a database.")
         if found.admin_only and database != "admin":
             raise CommandError(13, f"{name} may only be run against the admin database.")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lab_support.documents.embedded.errors import CommandError, not_implemented
+from lab_support.documents.embedded.kinds import type_alias
 from lab_support.documents.embedded.ordering import MISSING
 
 Document = dict[str, Any]
@@ -93,12 +94,20 @@ def on_values(
                     16020, f"Expression {name} takes {least} arguments. {len(given)} were passed in."
                 )
             parts = [compile_in_scope(one) for one in given]
-            return lambda scope: work(*(part(scope) for part in parts))
+            return lambda scope: _worked(name, work, [part(scope) for part in parts])
 
         _OPERATORS[name] = compiler
         return work
 
     return register
+
+
+def _worked(name: str, work: Callable[..., Any], values: list[Any]) -> Any:
+    try:
+        return work(*values)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        kinds = ", ".join(map(type_alias, values))
+        raise CommandError(2, f"{name} cannot work with these values of type {kinds}: {error}") from error
 
 
 def is_null(value: Any) -> bool:

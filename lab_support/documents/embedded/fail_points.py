@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab_support.documents.embedded.commands.arguments import whole_number
 from lab_support.documents.embedded.errors import CommandError, not_implemented
 
 _DATA_KEYS = frozenset({
@@ -71,22 +72,30 @@ def parse_fail_point(name: Any, mode: Any, data: Mapping[str, Any]) -> FailPoint
     if unknown := set(data) - _DATA_KEYS:
         raise not_implemented(f"'{min(unknown)}' in the fail point failCommand")
     commands = data.get("failCommands")
-    if not isinstance(commands, list) or not commands:
+    if not isinstance(commands, list) or not commands or not all(isinstance(one, str) for one in commands):
         raise CommandError(2, "failCommand needs 'failCommands', an array of names of commands.")
+    for key in ("errorCode", "blockTimeMS"):
+        whole_number(data, key)
     point = FailPoint(frozenset(commands), None, data=dict(data))
-    if isinstance(mode, Mapping) and len(mode) == 1:
-        kind, value = next(iter(mode.items()))
-        if kind == "times" and int(value) >= 0:
-            point.remaining = int(value)
-            return point
-        if kind == "skip" and int(value) >= 0:
-            point.skipped = int(value)
-            return point
-        if kind == "activationProbability" and 0 <= value <= 1:
-            point.probability = float(value)
-            return point
-    elif mode == "alwaysOn":
+    if mode == "alwaysOn":
         return point
-    raise CommandError(
-        2, f"The mode of a fail point is 'off', 'alwaysOn', times, skip, or a probability: {mode}"
-    )
+    if not isinstance(mode, Mapping) or len(mode) != 1:
+        raise CommandError(
+            2, f"The mode of a fail point is 'off', 'alwaysOn', times, skip, or a probability: {mode}"
+        )
+    _set_mode(point, mode)
+    return point
+
+
+def _set_mode(point: FailPoint, mode: Mapping[str, Any]) -> None:
+    kind = next(iter(mode))
+    if kind == "times":
+        point.remaining = whole_number(mode, kind)
+    elif kind == "skip":
+        point.skipped = whole_number(mode, kind)
+    elif kind == "activationProbability" and isinstance(mode[kind], int | float) and 0 <= mode[kind] <= 1:
+        point.probability = float(mode[kind])
+    else:
+        raise CommandError(
+            2, f"The mode {mode} makes no sense: times and skip take a number, a probability 0 to 1."
+        )

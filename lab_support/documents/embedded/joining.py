@@ -27,7 +27,7 @@ def compile_lookup(spec: Any, fetch: Fetch, compile_pipeline: Callable[[Any, Fet
     Raises:
         CommandError: A key is missing or unknown (code 9), or `let` is asked for (code 238).
     """
-    if not isinstance(spec, dict) or not all(isinstance(spec.get(key), str) for key in ("from", "as")):
+    if not isinstance(spec, dict) or not all(type(spec.get(key)) is str for key in ("from", "as")):
         raise CommandError(9, "$lookup needs 'from' and 'as', both strings")
     if "let" in spec:
         raise not_implemented("'let' in $lookup")
@@ -35,6 +35,8 @@ def compile_lookup(spec: Any, fetch: Fetch, compile_pipeline: Callable[[Any, Fet
         raise CommandError(9, f"unknown argument to $lookup: {min(unknown)}")
     if ("localField" in spec) != ("foreignField" in spec) or not spec.keys() & {"localField", "pipeline"}:
         raise CommandError(9, "$lookup needs both 'localField' and 'foreignField', or a 'pipeline'")
+    if not all(type(spec.get(key, "")) is str for key in ("localField", "foreignField")):
+        raise CommandError(9, "'localField' and 'foreignField' of $lookup are paths of fields")
     narrow = compile_pipeline(spec.get("pipeline", []), fetch)
     source, target = spec["from"], spec["as"]
     if "localField" not in spec:

@@ -35,6 +35,8 @@ def compile_unwind(spec: Any) -> Stage:
     path = told["path"]
     if not isinstance(path, str) or not path.startswith("$") or len(path) < 2:
         raise CommandError(28818, f"path option to $unwind stage should be prefixed with a '$': {path}")
+    if type(told.get("includeArrayIndex", "")) is not str:
+        raise CommandError(28810, "includeArrayIndex of $unwind is the name of a field")
     parts = path[1:].split(".")
     number_field, keep = told.get("includeArrayIndex"), bool(told.get("preserveNullAndEmptyArrays"))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lab_support.documents.embedded.aggregating import compile_pipeline
-from lab_support.documents.embedded.commands.arguments import document, whole_number
+from lab_support.documents.embedded.commands.arguments import batch_size, document
 from lab_support.documents.embedded.commands.hints import check_hint
 from lab_support.documents.embedded.commands.registry import Call, command
 from lab_support.documents.embedded.errors import CommandError, not_implemented
@@ -31,7 +31,7 @@ def aggregate(call: Call) -> Document:
             9, "The 'cursor' option is required, except for aggregate with the explain argument"
         )
     options = document(call.body, "cursor")
-    size = whole_number(options, "batchSize") if options.get("batchSize") is not None else None
+    size = batch_size(options)
     check_hint(call.collection(), call.body.get("hint"))
     found = iter(run(_source(call, pipeline)))
     cursors = call.engine.cursors

@@ -13,6 +13,7 @@ from lab_support.documents.embedded.errors import CommandError
 
 Document = dict[str, Any]
 
+_TOO_LARGE = 2**62
 _WRITE_CONCERN_KEYS = frozenset(["w", "j", "wtimeout", "fsync", "provenance"])
 
 
@@ -46,20 +47,29 @@ def documents(body: Mapping[str, Any], key: str) -> list[Document]:
     return value
 
 
-def whole_number(body: Mapping[str, Any], key: str, default: int = 0) -> int:
-    """Read a whole number that is not negative.
+def whole_number(body: Mapping[str, Any], key: str, default: int = 0, *, least: int = 0) -> int:
+    """Read a whole number.
 
     Raises:
-        CommandError: It is not a number (code 14), or a negative or broken one (code 2).
+        CommandError: It is not a number (code 14), or a broken one, or less than `least` (code 2).
     """
     value = body.get(key)
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise CommandError(14, f"'{key}' must be a number, not {type(value).__name__}.")
-    if value != value or value < 0 or value != int(value):
-        raise CommandError(2, f"'{key}' must be a whole number from 0 up, not {value}.")
+    if not least <= value < _TOO_LARGE or value != int(value):
+        raise CommandError(2, f"'{key}' must be a whole number from {least} up, not {value}.")
     return int(value)
+
+
+def batch_size(body: Mapping[str, Any]) -> int | None:
+    """Read `batchSize`; None where the server is to choose.
+
+    Raises:
+        CommandError: It is no whole number from 0 up.
+    """
+    return None if body.get("batchSize") is None else whole_number(body, "batchSize")
 
 
 def check_concerns(body: Mapping[str, Any]) -> None:

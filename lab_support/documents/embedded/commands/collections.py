@@ -12,7 +12,7 @@ from typing import Any
 import bson
 from bson import Binary
 
-from lab_support.documents.embedded.commands.arguments import document, whole_number
+from lab_support.documents.embedded.commands.arguments import batch_size, document, whole_number
 from lab_support.documents.embedded.commands.registry import Call, command
 from lab_support.documents.embedded.errors import CommandError
 from lab_support.documents.embedded.indexes import ID_INDEX
@@ -145,7 +145,7 @@ def _describe(collection: Collection) -> Document:
 
 
 def _cursor(call: Call, name: str, found: Iterable[Document]) -> Document:
-    size = document(call.body, "cursor").get("batchSize")
+    size = batch_size(document(call.body, "cursor"))
     documents: Iterator[Document] = iter(list(found))
     namespace, cursors = f"{call.database}.{name}", call.engine.cursors
     return {"cursor": cursors.first_batch(namespace, documents, call.connection.number, size=size)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab_support.documents.embedded.commands.arguments import documents
+from lab_support.documents.embedded.commands.arguments import document, documents
 from lab_support.documents.embedded.commands.registry import Call, command
 from lab_support.documents.embedded.errors import CommandError, not_implemented
 from lab_support.documents.embedded.indexes import default_name
@@ -82,7 +82,9 @@ def _spec(one: Document) -> Document:
     if "partialFilterExpression" in one:
         if one.get("sparse"):
             raise CommandError(67, "cannot mix 'partialFilterExpression' and 'sparse' options")
-        compile_filter(one["partialFilterExpression"])
+        compile_filter(document(one, "partialFilterExpression"))
+    if type(one.get("name", "")) is not str:
+        raise CommandError(14, "The name of an index is a string.")
     kept = {
         name: value for name, value in one.items() if name not in ("v", "ns", "background", "key", "name")
     }
@@ -119,6 +121,8 @@ def _names(collection: Collection, wanted: Any) -> list[str]:
         raise CommandError(27, f"can't find index with key: {wanted}")
     names = wanted if isinstance(wanted, list) else [wanted]
     for name in names:
+        if type(name) is not str:
+            raise CommandError(14, "'index' is the name of an index, names, a key, or '*'.")
         if name == "_id_":
             raise CommandError(72, "cannot drop _id index")
         if name not in collection.indexes:

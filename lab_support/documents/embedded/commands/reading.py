@@ -12,7 +12,7 @@ from typing import Any
 
 from bson.int64 import Int64
 
-from lab_support.documents.embedded.commands.arguments import document, whole_number
+from lab_support.documents.embedded.commands.arguments import batch_size, document, whole_number
 from lab_support.documents.embedded.commands.hints import check_hint
 from lab_support.documents.embedded.commands.registry import Call, command
 from lab_support.documents.embedded.errors import CommandError, not_implemented
@@ -29,6 +29,8 @@ from lab_support.documents.embedded.sorting import check_sort
 
 Document = dict[str, Any]
 
+_MOST = 2**61
+
 
 @command(
     "find",
@@ -40,20 +42,17 @@ def find(call: Call) -> Document:
     body = call.body
     if body.get("tailable") or body.get("awaitData"):
         raise not_implemented("tailable cursors")
-    limit = body.get("limit") or 0
-    if isinstance(limit, bool) or not isinstance(limit, int | float):
-        raise CommandError(14, "'limit' must be a number.")
+    limit = whole_number(body, "limit", least=-_MOST)
     single = bool(body.get("singleBatch")) or limit < 0
     found = matching_documents(call, document(body, "filter"), document(body, "sort"))
     found = islice(found, whole_number(body, "skip"), None)
     if limit:
-        found = islice(found, abs(int(limit)))
+        found = islice(found, abs(limit))
     if project := document(body, "projection"):
         found = map(compile_projection(project), found)
-    size = whole_number(body, "batchSize") if body.get("batchSize") is not None else None
     return {
         "cursor": call.engine.cursors.first_batch(
-            call.namespace, found, call.connection.number, size=size, single=single
+            call.namespace, found, call.connection.number, size=batch_size(body), single=single
         )
     }
 
@@ -88,7 +87,7 @@ def kill_cursors(call: Call) -> Document:
 def count(call: Call) -> Document:
     """Count documents."""
     found = matching_documents(call, document(call.body, "query"), {})
-    limit = abs(int(call.body.get("limit") or 0)) or None
+    limit = abs(whole_number(call.body, "limit", least=-_MOST)) or None
     skip = whole_number(call.body, "skip")
     return {"n": sum(1 for _ in islice(found, skip, skip + limit if limit else None))}
 

@@ -62,7 +62,7 @@ class Call:
             CommandError: It names none (code 73).
         """
         name = self.body[self.name]
-        if not isinstance(name, str) or not name:
+        if type(name) is not str or not name:
             raise CommandError(73, f"'{self.name}' needs the name of a collection, not {name!r}.")
         return name
 

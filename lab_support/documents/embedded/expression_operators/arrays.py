@@ -128,10 +128,13 @@ def _filter(argument: Any) -> Evaluate:
         items = parts["input"](scope)
         if is_null(items):
             return None
+        most = as_whole_number(parts["limit"](scope)) if "limit" in parts else None
+        if "limit" in parts and (most is None or most < 1):
+            raise CommandError(327391, "$filter's 'limit' must be a whole number from 1 up")
         kept = (
             item for item in _array("$filter", items) if is_true(parts["cond"](scope.having(**{name: item})))
         )
-        return list(islice(kept, parts["limit"](scope)) if "limit" in parts else kept)
+        return list(islice(kept, most and min(most, len(items))))
 
     return evaluate
 
@@ -172,6 +175,8 @@ def _named(name: str, argument: Any, needed: set[str], optional: set[str]) -> di
         raise CommandError(
             28646, f"{name} takes {', '.join(sorted(needed))} and perhaps {', '.join(sorted(optional))}"
         )
+    if type(argument.get("as", "this")) is not str:
+        raise CommandError(16866, f"'as' of {name} is the name of a variable, a string")
     return {key: compile_in_scope(one) for key, one in argument.items() if key != "as"}
 
 

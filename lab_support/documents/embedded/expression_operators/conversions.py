@@ -26,7 +26,7 @@ from lab_support.documents.embedded.expressions import (
     operator,
 )
 from lab_support.documents.embedded.kinds import TYPE_NUMBERS, is_number, type_alias
-from lab_support.documents.embedded.ordering import MISSING
+from lab_support.documents.embedded.value_tests import as_whole_number
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (BSON's dates come without a zone)
 _CONVERSION_FAILURE = 241
@@ -157,8 +157,8 @@ def _explicit(argument: Any) -> Evaluate:
         value, kind = parts["input"](scope), parts["to"](scope)
         if is_null(value):
             return parts["onNull"](scope) if "onNull" in parts else None
-        kind = TYPE_NUMBERS.get(kind, MISSING) if is_number(kind) else kind
-        if kind not in _CONVERTERS:
+        kind = TYPE_NUMBERS.get(as_whole_number(kind) or 0) if is_number(kind) else kind
+        if type(kind) is not str or kind not in _CONVERTERS:
             raise CommandError(2, f"Unknown type name: {kind!r}")
         try:
             return _convert(value, kind)

@@ -113,8 +113,12 @@ def _switch(argument: Any) -> Evaluate:
 
 @operator("$let")
 def _let(argument: Any) -> Evaluate:
-    if not isinstance(argument, dict) or argument.keys() != {"vars", "in"}:
-        raise CommandError(16874, "$let takes 'vars' and 'in'")
+    if not (
+        isinstance(argument, dict)
+        and argument.keys() == {"vars", "in"}
+        and isinstance(argument["vars"], dict)
+    ):
+        raise CommandError(16874, "$let takes 'vars', a document, and 'in'")
     values = {name: compile_in_scope(one) for name, one in argument["vars"].items()}
     body = compile_in_scope(argument["in"])
     return lambda scope: body(scope.having(**{name: value(scope) for name, value in values.items()}))

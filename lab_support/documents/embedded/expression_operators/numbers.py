@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any
 
 from bson import Decimal128, Int64
@@ -19,6 +19,9 @@ from lab_support.documents.embedded.errors import CommandError
 from lab_support.documents.embedded.expressions import is_null, on_values
 from lab_support.documents.embedded.kinds import is_number, type_alias
 from lab_support.documents.embedded.ordering import sort_key
+from lab_support.documents.embedded.value_tests import as_whole_number
+
+_ALL_WHOLE = 2.0**53
 
 
 def _work(name: str, work: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
@@ -111,11 +114,18 @@ def _rounding(name: str, mode: str, whole_float: Callable[[float], float]) -> No
         _demand(name, value)
         if isinstance(value, Decimal128):
             return Decimal128(value.to_decimal().to_integral_value(mode))
-        return float(whole_float(value)) if isinstance(value, float) else value
+        if isinstance(value, float) and math.isfinite(value):
+            return float(whole_float(value))
+        return value
 
 
 _rounding("$floor", ROUND_FLOOR, math.floor)
 _rounding("$ceil", ROUND_CEILING, math.ceil)
+
+
+def _rounded(value: float, unit: Decimal, mode: str) -> float:
+    with localcontext(prec=400):
+        return float(Decimal(repr(value)).quantize(unit, mode))
 
 
 def _to_places(name: str, mode: str) -> None:
@@ -124,15 +134,18 @@ def _to_places(name: str, mode: str) -> None:
         if is_null(value) or is_null(places):
             return None
         _demand(name, value)
-        unit = Decimal(1).scaleb(-int(places))
+        number = as_whole_number(places)
+        if number is None or not -20 <= number <= 100:
+            raise CommandError(
+                51083, f"cannot apply {name} with precision value {places!r}: it is -20 to 100"
+            )
+        unit = Decimal(1).scaleb(-number)
         if isinstance(value, float):
-            if not math.isfinite(value):
-                return value
-            return float(Decimal(repr(value)).quantize(unit, mode))
+            return value if abs(value) >= _ALL_WHOLE or value != value else _rounded(value, unit, mode)
         rounded = as_decimal(value).quantize(unit, mode)
         if isinstance(value, Decimal128):
             return Decimal128(rounded)
-        return Int64(rounded) if isinstance(value, Int64) else int(rounded)
+        return combine(lambda one, _: one, int(rounded), Int64(0) if isinstance(value, Int64) else 0)
 
 
 _to_places("$round", ROUND_HALF_EVEN)

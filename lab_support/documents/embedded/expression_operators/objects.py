@@ -65,6 +65,6 @@ def merge_objects(*values: Any) -> dict[str, Any]:
 def _get_field(argument: Any) -> Evaluate:
     named = argument if isinstance(argument, dict) and "field" in argument else {"field": argument}
     name, source = named["field"], compile_in_scope(named.get("input", "$$ROOT"))
-    if not isinstance(name, str):
+    if type(name) is not str:
         raise CommandError(5654602, "$getField requires 'field' to be a string")
     return lambda scope: found.get(name, MISSING) if isinstance(found := source(scope), Mapping) else MISSING
