@@ -18,7 +18,8 @@ from sqlalchemy import Numeric, inspect
 
 from lab_support.documents.times import in_milliseconds
 from lab_support.documents.types import Collection, Document
-from lab_support.repositories.columns import check_changes, column_names, primary_key
+from lab_support.repositories.columns import column_names, primary_key
+from lab_support.repositories.errors import UnknownColumnError
 from lab_support.repositories.protocol import Row
 
 COUNTERS = "counters"
@@ -43,7 +44,7 @@ class MappedDocuments(Generic[Row]):
     ) -> None:
         self._entity = entity
         self._key = primary_key(entity).key
-        self._names = column_names(entity)
+        self._fields = {name: "_id" if name == self._key else name for name in sorted(column_names(entity))}
         self._defaults, self._on_update = defaults, on_update
         columns = inspect(entity).columns
         self._cents = {
@@ -59,24 +60,30 @@ class MappedDocuments(Generic[Row]):
 
     async def document_of(self, entity: Row, collection: Collection, /) -> Document:
         """Give the entity its id and the defaults of what it leaves out, and give its document."""
-        id_ = getattr(entity, self._key)
-        setattr(entity, self._key, await next_id(collection) if id_ is None else id_)
+        if getattr(entity, self._key) is None:
+            setattr(entity, self._key, await next_id(collection))
         for name, default in self._defaults.items():
             if getattr(entity, name) is None:
                 setattr(entity, name, default())
-        return {
-            "_id" if name == self._key else name: self._stored(name, getattr(entity, name))
-            for name in sorted(self._names)
-        }
+        document = {}
+        for name, field in self._fields.items():
+            value = document[field] = self._stored(name, getattr(entity, name))
+            if isinstance(value, datetime):
+                setattr(entity, name, value)
+        return document
 
     def entity_of(self, document: Mapping[str, Any], /) -> Row:
         """Give a new object with what the document says; a field that it lacks is None, one too many is left out."""
-        columns = {name: document.get("_id" if name == self._key else name) for name in self._names}
-        return self._entity(**{name: _read(value) for name, value in columns.items()})
+        columns = {name: document.get(field) for name, field in self._fields.items()}
+        for name in self._cents:
+            if isinstance(value := columns[name], Decimal128):
+                columns[name] = value.to_decimal()
+        return self._entity(**columns)
 
     def update_of(self, changes: Mapping[str, Any], /) -> Document:
         """Give the `$set` of the named columns and of those that every change sets."""
-        check_changes(self._entity, changes)
+        if unknown := changes.keys() - self._fields.keys() | changes.keys() & {self._key}:
+            raise UnknownColumnError(self.name, unknown)
         moved = {name: now() + _TICK for name, now in self._on_update.items()}
         return {"$set": {name: self._stored(name, value) for name, value in (moved | dict(changes)).items()}}
 
@@ -86,10 +93,6 @@ class MappedDocuments(Generic[Row]):
         if isinstance(value, datetime):
             return in_milliseconds(value)
         return value
-
-
-def _read(value: Any) -> Any:
-    return value.to_decimal() if isinstance(value, Decimal128) else value
 
 
 async def next_id(collection: Collection) -> int:

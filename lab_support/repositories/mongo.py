@@ -29,7 +29,7 @@ class DocumentMapping(Protocol[Entity]):
         ...
 
     async def document_of(self, entity: Entity, collection: Collection, /) -> Document:
-        """Give the whole document of a new entity, its `_id` included."""
+        """Give a new entity what it lacks (an id, defaults), and give its whole document."""
         ...
 
     def entity_of(self, document: Mapping[str, Any], /) -> Entity:
@@ -69,7 +69,7 @@ class MongoRepository(Generic[Entity, Id]):
         document = await self._mapping.document_of(entity, self._collection)
         with named_duplicates(self._mapping.name):
             await self._collection.insert_one(document)
-        return self._mapping.entity_of(document)
+        return entity
 
     async def update(self, id_: Id, changes: Mapping[str, Any], /) -> Entity | None:
         """Set the named attributes and read the document, in one step that nobody can come between."""
