@@ -114,13 +114,18 @@ def test_filter_is_applied_or_refused(query: dict[str, Any]) -> None:
         assert compile_filter(query)(DOCUMENT) in (True, False)
 
 
-@given(named(UPDATE, f"{CLAUSES} {QUERY}") | documents(UPDATE), st.booleans())
-def test_update_is_applied_or_refused(update: Any, upsert: bool) -> None:
+array_filters = st.none() | st.lists(
+    st.dictionaries(st.sampled_from(["x", "x.b", "$or"]), documents(QUERY)), max_size=2
+)
+
+
+@given(named(UPDATE, f"{CLAUSES} {QUERY}") | documents(UPDATE), array_filters, st.booleans())
+def test_update_is_applied_or_refused(update: Any, filters: Any, upsert: bool) -> None:
     """The stored document stays as it was, its `_id` too, and `_id` comes first."""
     before = repr(DOCUMENT)
     query = {"_id": 1, "a": {"$exists": True}}
     with done_or_refused():
-        compiled = compile_update(update)
+        compiled = compile_update(update, filters)
         changed = compiled.insert({"_id": 1, "k": 2}) if upsert else compiled.apply(DOCUMENT, query)
         assert next(iter(changed.items())) == ("_id", 1)
     assert repr(DOCUMENT) == before
