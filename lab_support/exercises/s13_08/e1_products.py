@@ -65,7 +65,7 @@ async def read(attempt: Attempt, sku: str) -> dict[str, Any]:
     except ValueError as refused:
         if means_not_attempted(refused):
             raise
-        told = getattr(refused, "errors", list)()
+        told: list[dict[str, Any]] = getattr(refused, "errors", list)()
         return {"refused": True, "fields": sorted({str(error["loc"][-1]) for error in told if error["loc"]})}
     made = type(product).__name__
     if made not in CLASSES.values():
