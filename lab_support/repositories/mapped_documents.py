@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from bson import Decimal128
 from pymongo import ReturnDocument
@@ -46,10 +46,11 @@ class MappedDocuments(Generic[Row]):
         self._key = primary_key(entity).key
         self._fields = {name: "_id" if name == self._key else name for name in sorted(column_names(entity))}
         self._defaults, self._on_update = defaults, on_update
-        columns = inspect(entity).columns
+        mapper = inspect(entity)
+        self._manager = mapper.class_manager
         self._cents = {
             name: Decimal(1).scaleb(-(column.type.scale or 0))
-            for name, column in columns.items()
+            for name, column in mapper.columns.items()
             if isinstance(column.type, Numeric)
         }
 
@@ -78,7 +79,9 @@ class MappedDocuments(Generic[Row]):
         for name in self._cents:
             if isinstance(value := columns[name], Decimal128):
                 columns[name] = value.to_decimal()
-        return self._entity(**columns)
+        entity = cast("Row", self._manager.new_instance())  # as from a row: without the constructor
+        vars(entity).update(columns)
+        return entity
 
     def update_of(self, changes: Mapping[str, Any], /) -> Document:
         """Give the `$set` of the named columns and of those that every change sets."""
