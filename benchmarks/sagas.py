@@ -18,7 +18,7 @@ from benchmarks.shop import Shop, open_shop
 from lab_support.database import scratch_database
 from lab_support.services.split import NAMES
 
-IN_FLIGHT, SAGAS, PAIRS = 50, 100, 5
+IN_FLIGHT, SAGAS, PAIRS = 50, 60, 7
 OLD_ORDERS = 10_000
 
 
@@ -81,8 +81,7 @@ async def in_full_tables() -> Ratio:
             lambda: saga(full),
             lambda: saga(empty),
             limit=1.3,
-            each=3,
-            pairs=15,
+            pairs=40,
         )
 
 
