@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lab_support.documents.embedded.commands.registry import COMMANDS
@@ -156,6 +156,7 @@ def test_odd_arguments_of_any_expression_are_refused_or_computed() -> None:
                 compile_expression({name: list(arguments)})({})
 
 
+@settings(deadline=None)
 @given(STAGES)
 @example([{"$sort": {"a": 1}}, {"$group": {"_id": "$a", "n": {"$sum": "$b"}}}])
 def test_any_pipeline_gets_an_answer_of_ours(stages: list[dict[str, Any]]) -> None:
@@ -163,12 +164,14 @@ def test_any_pipeline_gets_an_answer_of_ours(stages: list[dict[str, Any]]) -> No
     assert reply.get("code") != 1, reply
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=3))
 def test_any_projection_gets_an_answer_of_ours(projection: dict[str, Any]) -> None:
     [reply] = answers({"find": "things", "projection": projection, "$db": "shop"})
     assert reply.get("code") != 1, reply
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["key", "name", "unique", "sparse", "partialFilterExpression"]), VALUES)
 )
@@ -177,6 +180,7 @@ def test_any_index_gets_an_answer_of_ours(index: dict[str, Any]) -> None:
     assert reply.get("code") != 1, reply
 
 
+@settings(deadline=None)
 @given(
     VALUES,
     VALUES,

@@ -107,6 +107,7 @@ def test_half_a_message_ends_with_its_connection(server: EmbeddedMongo, client: 
     assert client.admin.command("ping")["ok"] == 1.0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 @example(struct.pack("<I", 0) + b"\0" + b"\x05\0\0\0\0")
 def test_any_payload_is_a_command_or_no_message(payload: bytes) -> None:
@@ -115,6 +116,7 @@ def test_any_payload_is_a_command_or_no_message(payload: bytes) -> None:
             assert isinstance(parse(1, opcode, payload), Request)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_damaged_message_is_a_command_or_no_message(data: st.DataObject) -> None:
     payload = bytearray(

@@ -40,33 +40,37 @@ def compile_projection(
         CommandError: Fields are both wanted and unwanted (code 31254 or 31253), two paths collide (code 31249), or
             what is asked for is not supported (code 238).
     """
+    if not spec:
+        return lambda document: document
     tree: Tree = {}
     for path, wish in spec.items():
         _plant(tree, path, _leaf(path, wish, in_pipeline))
     identity = tree.pop("_id", True)
     leaves = _leaves(tree)
+    _refuse_mixture(leaves)
+    keeps_all = not in_pipeline and _only_slices(leaves, spec)
+    if keeps_all or any(leaf is False for _, leaf in leaves) or (not leaves and identity is False):
+        tree = tree if identity is True else {"_id": identity, **tree}
+        return lambda document: _add_computed(tree, _exclude(tree, document), Scope(document))
+    tree = tree if identity is False else {"_id": identity, **tree}
+    return lambda document: _add_computed(tree, _include(tree, document), Scope(document))
+
+
+def _refuse_mixture(leaves: list[tuple[str, Any]]) -> None:
     wanted = [path for path, leaf in leaves if leaf is True]
     unwanted = [path for path, leaf in leaves if leaf is False]
-    if wanted and unwanted:
-        code, kind = (31254, "exclusion") if leaves[0][1] is True else (31253, "inclusion")
-        path = unwanted[0] if kind == "exclusion" else wanted[0]
-        raise CommandError(
-            code, f"Cannot do {kind} on field {path} in {'in' if code == 31254 else 'ex'}clusion projection"
-        )
-    slices_only = (
-        not in_pipeline
-        and all(isinstance(leaf, Computed) for _, leaf in leaves)
-        and any(isinstance(wish, dict) and "$slice" in wish for wish in spec.values())
+    if not (wanted and unwanted):
+        return
+    if next(leaf for _, leaf in leaves if isinstance(leaf, bool)):
+        raise CommandError(31254, f"Cannot do exclusion on field {unwanted[0]} in inclusion projection")
+    raise CommandError(31253, f"Cannot do inclusion on field {wanted[0]} in exclusion projection")
+
+
+def _only_slices(leaves: list[tuple[str, Any]], spec: Mapping[str, Any]) -> bool:
+    """Say whether a query's projection names no field but to cut arrays; such a one keeps all other fields."""
+    return all(isinstance(leaf, Computed) for _, leaf in leaves) and any(
+        isinstance(wish, dict) and "$slice" in wish for wish in spec.values()
     )
-    excluding = bool(unwanted) or (not leaves and identity is False) or slices_only
-    if not spec:
-        return lambda document: document
-    if excluding:
-        if identity is not True:
-            tree = {"_id": identity} | tree
-        return lambda document: _add_computed(tree, _exclude(tree, document), Scope(document))
-    tree = ({} if identity is False else {"_id": identity}) | tree
-    return lambda document: _add_computed(tree, _include(tree, document), Scope(document))
 
 
 def compile_additions(spec: Mapping[str, Any]) -> Callable[[Document], Document]:

@@ -102,32 +102,35 @@ def find_and_modify(call: Call) -> Document:
     """Change or remove one document, and give it as it was or as it has become."""
     body = call.body
     _check_find_and_modify(body)
-    query, sort = document(body, "query"), document(body, "sort")
+    query, project = document(body, "query"), compile_projection(document(body, "fields"))
+    old, writes = _first(call, query, document(body, "sort")), Writes(call)
+    if body.get("remove"):
+        if old is None:
+            return _removed(None)
+        writes.collection().delete(old)
+        return _removed(project(old))
+    change = compile_update(body["update"], body.get("arrayFilters"))
+    if old is not None:
+        new = change.apply(old, query)
+        _store(writes, old, new)
+        return _changed(project(new if body.get("new") else old), existing=True)
+    if not body.get("upsert"):
+        return _changed(None, existing=False)
+    new = change.insert(query)
+    writes.insert(new)
+    return _changed(
+        project(new) if body.get("new") else None, existing=False, upserted={"upserted": new["_id"]}
+    )
+
+
+def _first(call: Call, query: Document, sort: Document) -> Document | None:
     check_sort(sort)
-    collection = call.collection()
-    check_hint(collection, body.get("hint"))
-    project = compile_projection(document(body, "fields"))
-    found = find_documents(collection, query, call.tick)
     if "$natural" in sort:
         raise not_implemented("'$natural' in the command 'findAndModify'")
-    old = min(found, key=document_sorter(sort), default=None) if sort else next(found, None)
-    writes = Writes(call)
-    if body.get("remove"):
-        if old is not None:
-            writes.collection().delete(old)
-        return _removed(old and project(old))
-    change = compile_update(body["update"], body.get("arrayFilters"))
-    if old is None:
-        if not body.get("upsert"):
-            return _changed(None, existing=False)
-        new = change.insert(query)
-        writes.insert(new)
-        return _changed(
-            project(new) if body.get("new") else None, existing=False, upserted={"upserted": new["_id"]}
-        )
-    new = change.apply(old, query)
-    _store(writes, old, new)
-    return _changed(project(new if body.get("new") else old), existing=True)
+    collection = call.collection()
+    check_hint(collection, call.body.get("hint"))
+    found = find_documents(collection, query, call.tick)
+    return min(found, key=document_sorter(sort), default=None) if sort else next(found, None)
 
 
 def _check_find_and_modify(body: Document) -> None:
