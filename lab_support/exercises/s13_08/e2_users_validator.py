@@ -6,7 +6,7 @@ from typing import Any
 
 from lab_support.exercises.attempt import Attempt
 from lab_support.exercises.model import Exercise, Misconception
-from lab_support.exercises.s13_08.users import Candidate, bad_users, good_users
+from lab_support.exercises.s13_08.users import Candidate, bad_users, good_users, load_rules
 from lab_support.exercises.story import Story
 
 SURROUNDED = "an e-mail with text around it"
@@ -66,6 +66,7 @@ async def create(attempt: Attempt) -> dict[str, str]:
 
 async def _open(story: Story) -> None:
     """Have the collection created, and note which fields are described by JSON's types."""
+    load_rules()
     why = (await story.ask(create, call="create the collection with USERS_SCHEMA"))["refused"]
     story.saw(json_types_refused="$jsonSchema type" in why or "type name alias" in why)
     story.expect(

@@ -101,7 +101,7 @@ def _about(found: list[str], wanted: list[str], why: dict[str, str]) -> str:
 async def _warranties(story: Story, *, missing: int, null: int) -> None:
     """Tell of products with, without and with unknown warranty, and expect each to be found by its question."""
     draw = story.random
-    others = [*({"warranty": draw.choice([6, 12, "2 years"])} for _ in range(draw.randint(2, 4))),
+    others: list[Document] = [*({"warranty": draw.choice([6, 12, "2 years"])} for _ in range(draw.randint(2, 4))),
               {"warranty": 0}, {"warranty": ""}, {"warranty": []}]  # fmt: skip
     stored = _named(
         draw, [*({} for _ in range(missing)), *({"warranty": None} for _ in range(null)), *others]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ class Candidate:
     title: str
     document: Document
     field: str = ""
+
+
+def load_rules() -> None:
+    """Import what the server needs for its first schema; on a slow machine it takes longer than a driver waits."""
+    import_module("lab_support.documents.embedded.schema_rules")
 
 
 def address_of(draw: random.Random) -> str:
