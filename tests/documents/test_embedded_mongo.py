@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from lab_support.documents.embedded import EmbeddedMongo
 from lab_support.documents.embedded.cursors import Cursors
 from lab_support.documents.embedded.errors import CommandError
 from lab_support.documents.embedded.journal import StorageError
+
+
+def wait_until_alone(server: EmbeddedMongo) -> None:
+    """Wait until a server has noticed that nobody is connected, for ten seconds at most."""
+    end = time.monotonic() + 10
+    while server.connections:
+        assert time.monotonic() < end, "the connection is still open"
+        time.sleep(0.002)
 
 
 def test_closed_server_leaves_no_thread_and_no_listener() -> None:
@@ -90,6 +99,19 @@ def test_slow_command_holds_up_no_other_client(server: EmbeddedMongo, client: Mo
         assert client.admin.command("ping")["ok"] == 1.0
 
 
+def test_blocked_command_ends_when_its_client_vanishes() -> None:
+    with EmbeddedMongo() as server:
+        blocking = {"failCommands": ["insert"], "blockConnection": True, "blockTimeMS": 60_000}
+        with connected(server.url) as stream:
+            body = {"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": blocking, "$db": "admin"}
+            stream.sendall(command(body))
+            read_reply(stream)
+            stream.sendall(command({"insert": "things", "documents": [{"_id": 1}], "$db": "shop"}))
+        wait_until_alone(server)
+        with MongoClient(server.url) as client:
+            assert client.shop.things.count_documents({}) == 0
+
+
 def test_cursor_goes_on_over_another_connection(server: EmbeddedMongo, database: Database) -> None:
     database.things.insert_many({"_id": number} for number in range(5))
     with connected(server.url) as first:
@@ -110,9 +132,7 @@ def test_cursors_are_dropped_with_the_last_client() -> None:
             )
             read_reply(stream)
             cursor = read_reply(stream)["cursor"]["id"]
-        gone = threading.Event()
-        while server.connections and not gone.wait(0.001):
-            pass
+        wait_until_alone(server)
         with connected(server.url) as stream:
             stream.sendall(command({"getMore": cursor, "collection": "things", "$db": "shop"}))
             assert read_reply(stream)["codeName"] == "CursorNotFound"

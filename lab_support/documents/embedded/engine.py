@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ from lab_support.documents.embedded.storage import Storage
 
 Document = dict[str, Any]
 
+_LOOK_EVERY_S = 0.05
+
+
+class _HangUpError(Exception):
+    """The command is to be left without an answer."""
+
 
 @dataclass(slots=True, eq=False)
 class Connection:
@@ -31,10 +38,12 @@ class Connection:
 
     Attributes:
         number: Counts from 1.
+        is_gone: Says whether the client has hung up.
         app_name: What the client called itself in its hello.
     """
 
     number: int
+    is_gone: Callable[[], bool] = lambda: False
     app_name: str | None = None
 
 
@@ -64,10 +73,10 @@ class Engine:
         """How many connections are open now."""
         return len(self._connections)
 
-    def connect(self) -> Connection:
-        """Take note of a new connection."""
+    def connect(self, is_gone: Callable[[], bool] = lambda: False) -> Connection:
+        """Take note of a new connection; `is_gone` says whether its client has hung up."""
         self.connections_made += 1
-        made = Connection(self.connections_made)
+        made = Connection(self.connections_made, is_gone)
         self._connections.add(made)
         return made
 
@@ -88,12 +97,11 @@ class Engine:
             ends_at = time.monotonic() + limit_ms / 1000 if limit_ms else None
             struck = self.fail_point.strikes(name, connection.app_name) or {}
             if struck:
-                await _block(self.fail_point.block_s, ends_at)
-                if struck.get("closeConnection"):
-                    return None
-                if "errorCode" in struck:
-                    return _ordered_failure(struck)
+                await _block(self.fail_point.block_s, ends_at, connection)
+                _fail_as_ordered(struck, connection)
             reply = self._run(connection, name, body, ends_at)
+        except _HangUpError:
+            return None
         except CommandError as error:
             return failure(error)
         except Exception as error:  # a fault of ours: the client is told, the server goes on
@@ -125,17 +133,21 @@ def _find(name: str) -> Command:
     return found
 
 
-async def _block(seconds: float, ends_at: float | None) -> None:
-    if ends_at is not None and time.monotonic() + seconds >= ends_at:
-        await asyncio.sleep(max(0.0, ends_at - time.monotonic()))
+async def _block(seconds: float, ends_at: float | None, connection: Connection) -> None:
+    """Wait, but no longer than the command's time limit, and not for a client that has gone."""
+    until = time.monotonic() + seconds
+    is_late = ends_at is not None and until >= ends_at
+    until = ends_at if is_late and ends_at is not None else until
+    while (rest := until - time.monotonic()) > 0 and not connection.is_gone():  # noqa: ASYNC110 (streams tell nobody)
+        await asyncio.sleep(min(rest, _LOOK_EVERY_S))
+    if is_late:
         raise CommandError(50, "operation exceeded time limit")
-    if seconds:
-        await asyncio.sleep(seconds)
 
 
-def _ordered_failure(struck: Any) -> Document:
-    error = CommandError(int(struck["errorCode"]), "Failing command via 'failCommand' failpoint")
-    reply = failure(error)
-    if labels := struck.get("errorLabels"):
-        reply["errorLabels"] = labels
-    return reply
+def _fail_as_ordered(struck: Mapping[str, Any], connection: Connection) -> None:
+    if connection.is_gone() or struck.get("closeConnection"):
+        raise _HangUpError
+    if "errorCode" in struck:
+        labels = {"errorLabels": struck["errorLabels"]} if "errorLabels" in struck else {}
+        sentence = "Failing command via 'failCommand' failpoint"
+        raise CommandError(int(struck["errorCode"]), sentence, **labels)

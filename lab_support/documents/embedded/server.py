@@ -157,7 +157,7 @@ class EmbeddedMongo:
         if engine is None:
             return
         reader, writer = await asyncio.open_connection(sock=accepted, limit=_READ_AHEAD_BYTES)
-        connection = engine.connect()
+        connection = engine.connect(reader.at_eof)
         try:
             with suppress(WireError, ConnectionError):
                 await _answer_all(engine, connection, reader, writer)
