@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import ClassVar, Self
 
+from lab_support.database.cancellation import stop_if_cancelled
 from lab_support.database.urls import masked
 from lab_support.messaging.bus import Handler, Listener, Message
 from lab_support.messaging.envelope import Event, decode, encode
@@ -179,6 +180,7 @@ class BrokerBus(ABC):
                 _log.warning("%s", self._unavailable(error))
             finally:
                 await self._stop_work()
+            stop_if_cancelled()
             tried.set()
             failures += 1
             await self._pause(failures)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Literal
 
+from lab_support.database.cancellation import stop_if_cancelled
 from lab_support.messaging.bus import Handler
 from lab_support.messaging.embedded_batch import Batch, Delivery
 from lab_support.messaging.envelope import decode
@@ -85,6 +86,7 @@ class Subscription:
                 _log.exception("The bus could not deliver %s to %s", self.topic, self.group)
                 outcomes = ["failed"]
             if outcomes and outcomes[-1] == "failed":
+                stop_if_cancelled()
                 failures = failures + 1 if len(outcomes) == 1 else 1
                 await self._bus.pause(failures)
                 continue

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support import database
 from lab_support.database import retry_transaction, utc_now
+from lab_support.database.cancellation import stop_if_cancelled
 from lab_support.messaging.bus import Bus, Message
 from lab_support.messaging.claims import Claim, claim, mark_failed, mark_published, release, table_of
 from lab_support.messaging.errors import BrokerUnavailableError
@@ -92,6 +93,7 @@ class Relay:
                 turn = await self.turn()
                 busy = (turn.claimed and not turn.complete) or await self._purge_at_times()
             except Exception:
+                stop_if_cancelled()
                 _log.exception("The relay of %s stopped in a turn; it goes on", self._outbox.__tablename__)
                 failures += 1
                 await self._sleep(self._random() * self._wait_s(failures))

@@ -18,6 +18,7 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.database import build_engine
+from lab_support.database.cancellation import stop_if_cancelled
 from lab_support.pools import PoolSettings
 
 WATCH_S = 0.02
@@ -93,6 +94,7 @@ async def _listen(engine: AsyncEngine, channel: str, wake: Callable[[], None]) -
             try:
                 await _listen_once(own, channel, wake)
             except Exception as error:
+                stop_if_cancelled()
                 _log.warning(
                     "Nobody tells of commits for now (%s); the slow poll goes on", type(error).__name__
                 )

@@ -11,6 +11,7 @@ import logging
 import random as _random
 from collections.abc import Awaitable, Callable
 
+from lab_support.database.cancellation import stop_if_cancelled
 from lab_support.sagas.retries import RetryPolicy
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class PollingWorker:
             try:
                 busy = await self.turn()
             except Exception:
+                stop_if_cancelled()
                 _log.exception("%s failed in a turn; it goes on", type(self).__name__)
                 failures += 1
                 await self._sleep(_AFTER_FAILURES.wait_s(failures, self._random))
