@@ -90,10 +90,10 @@ def list_databases(call: Call) -> Document:
     """List the databases that have a collection."""
     matches = compile_filter(document(call.body, "filter"))
     names = sorted({one.database for one in call.storage.collections()})
+    if call.body.get("nameOnly"):
+        return {"databases": [one for name in names if matches(one := {"name": name})]}
     told = [{"name": name, "sizeOnDisk": _size(call, name), "empty": False} for name in names]
     found = [one for one in told if matches(one)]
-    if call.body.get("nameOnly"):
-        return {"databases": [{"name": one["name"]} for one in found]}
     return {"databases": found, "totalSize": sum(one["sizeOnDisk"] for one in found)}
 
 
