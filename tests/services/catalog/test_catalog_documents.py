@@ -1,6 +1,7 @@
 """Documents that no request of today would write: of older versions, damaged, or changed by others meanwhile."""
 
-from typing import Any
+import asyncio
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from bson import Decimal128, ObjectId
 from lab_support.documents.backfill import backfill
 from lab_support.documents.types import Collection
 from lab_support.services.catalog.dtos import ProductPatch
-from lab_support.services.catalog.entities import VALIDATOR
+from lab_support.services.catalog.entities import VALIDATOR, StoredProduct
 from lab_support.services.catalog.mapping import CHANGEABLE
 from lab_support.services.catalog.seed import old_documents
 from lab_support.services.catalog.upcasting import CURRENT, UPCASTERS
@@ -76,6 +77,25 @@ async def test_patch_brings_an_old_document_up(client: httpx.AsyncClient, stored
     assert (document["schema_version"], document["refresh_hz"], document["stand"]) == (CURRENT, 75, "wooden")
     assert document["resolution"] == {"width": 1920, "height": 1080}
     assert "title" not in document
+
+
+async def test_patches_at_the_same_moment_all_count(client: httpx.AsyncClient, stored: Collection) -> None:
+    """Of an old document, too: whoever brings it up first, no field of another's is lost."""
+    (id_,) = await insert(stored, old_documents(1)[0])
+    changes: list[dict[str, Any]] = [
+        {"refresh_hz": 75},
+        {"name": "New"},
+        {"price": "1.00"},
+        {"description": "x"},
+    ]
+
+    answers = await asyncio.gather(*(client.patch(f"{PRODUCTS}/{id_}", json=change) for change in changes))
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    shown = (await client.get(f"{PRODUCTS}/{id_}")).json()
+    assert {name: shown[name] for change in changes for name in change} == {
+        name: value for change in changes for name, value in change.items()
+    }
 
 
 @pytest.mark.parametrize("damage", DAMAGED, ids=repr)
@@ -186,6 +206,11 @@ async def test_backfill_reports_what_it_cannot_bring_up(stored: Collection) -> N
     assert report.changed == 1
     assert list(report.failed) == [newer]
     assert "UnknownVersionError" in report.failed[newer]
+
+
+def test_models_describe_the_current_version() -> None:
+    """A new step of the upcasters needs new models, and a new validator with them."""
+    assert StoredProduct.model_fields["schema_version"].annotation == Literal[CURRENT]
 
 
 def test_patch_names_every_field_of_every_kind() -> None:
