@@ -15,8 +15,8 @@ from lab_support.services.payments.simulated_provider import SimulatedProvider
 from tests.proof.simulation import BrokenInvariantError, stage
 
 CHUNK = 25
-MANY = 200
-TORTURE, TORTURE_CHUNK = 10_000, 100
+MANY = 175
+TORTURE, TORTURE_CHUNK = 10_000, 175
 
 
 @pytest.mark.parametrize("first", range(0, MANY, CHUNK))
