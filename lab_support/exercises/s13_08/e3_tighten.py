@@ -149,6 +149,10 @@ def _visits(story: Story, pairs: list[tuple[Document, Document]], when: str) -> 
         story.saw(legacy_blocked=story.seen.legacy_blocked or blocked)
         story.expect(not blocked, f"A visit of an old contact is refused {when}.",
                      expected="visits + 1", observed=f"code 121 for {stored!r}")  # fmt: skip
+        kept = story.documents["contacts"].count_documents(
+            {"_id": stored["_id"], "seen": seen["$set"]["seen"]}
+        )
+        story.equal(kept, 1, f"An old contact is gone {when}.")
         mended["visits"] += 1
         mended["seen"] = seen["$set"]["seen"]
 

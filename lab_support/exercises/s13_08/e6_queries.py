@@ -13,6 +13,8 @@ from lab_support.exercises.story import Story
 if TYPE_CHECKING:
     from lab_support.exercises.s13_08.users import Document
 
+NO_NUMBER = "a text that is no number"
+
 queries = Exercise(
     id="13.8.6",
     title="Queries over missing and mixed",
@@ -157,9 +159,21 @@ def _texts(draw: random.Random, grams: int) -> dict[str, tuple[list[Any], list[A
     ten_times = f"{grams * 10}"  # as a text it comes before most that are shorter
     return {
         "a number in a text": ([str(above), f"{above}.5", ten_times], [str(below), f"{below}.5", "9"]),
-        "a text that is no number": ([], ["unknown", f"{above} g", ""]),
+        NO_NUMBER: ([], ["unknown", f"{above} g", ""]),
         "null": ([], [None]),
     }
+
+
+def _note(story: Story, found: list[str], wanted: list[str], why: dict[str, str]) -> None:
+    """Note whether texts were passed by, or compared as texts; and whether numbers were found wrongly, too."""
+    texts = {sku for sku in why if "text" in why[sku]}
+    heavy = texts & {*wanted}
+    passed_by = heavy and not heavy & {*found}
+    compared = [sku for sku in texts & {*found} if NO_NUMBER in why[sku]]
+    story.saw(
+        texts_wrong=story.seen.texts_wrong or passed_by or compared,
+        numbers_wrong=story.seen.numbers_wrong or ({*found} ^ {*wanted}) - texts,
+    )
 
 
 async def _heavier(story: Story, grams: int, kinds: dict[str, tuple[list[Any], list[Any]]]) -> None:
@@ -177,11 +191,7 @@ async def _heavier(story: Story, grams: int, kinds: dict[str, tuple[list[Any], l
     wanted = sorted(sku for sku, (*_, heavy) in zip(skus, told, strict=True) if heavy)
     _store(story, [{"sku": sku} | document for sku, (document, *_) in zip(skus, told, strict=True)])
     found = (await story.ask(ask_heavier, call=f"heavier_than(products, {grams})", grams=grams)).value
-    wrong = {*found} ^ {*wanted}
-    texts = {sku for sku in wrong if "text" in why.get(sku, "")}
-    story.saw(
-        texts_wrong=story.seen.texts_wrong or texts, numbers_wrong=story.seen.numbers_wrong or wrong - texts
-    )
+    _note(story, found, wanted, why)
     observed = _about(found, wanted, why)
     story.expect(not observed, f"heavier_than finds others than those above {grams} g.",
                  expected=f"{len(wanted)} product(s)", observed=observed)  # fmt: skip
