@@ -13,12 +13,24 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import checks, documents, imports, messaging, orders, repositories, sagas, store, watch
+from benchmarks import (
+    checks,
+    documents,
+    imports,
+    messaging,
+    mongo_repositories,
+    orders,
+    repositories,
+    sagas,
+    store,
+    watch,
+)
 from benchmarks.ratios import Ratio
 
 PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "checks": checks.overheads,
     "documents": documents.ratios,
+    "mongo_repositories": mongo_repositories.ratios,
     "imports": lambda: [imports.import_ratio()],
     "orm": lambda: asyncio.run(store.orm_beside_core()),
     "repositories": repositories.ratios,

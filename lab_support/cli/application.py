@@ -1,4 +1,4 @@
-"""The verbs about the application and the machine: serve, doctor.
+"""The verbs about the application and the machine: serve, backfill, doctor.
 
 Section:
     13.1, "CRUD over HTTP"
@@ -6,12 +6,20 @@ Section:
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lab_support.cli.telling import errors_in_one_line, say_json
+from lab_support.cli.telling import (
+    errors_in_one_line,
+    fail,
+    progress_bar,
+    say_aside,
+    say_json,
+    services_errors_in_one_line,
+)
 
 SIGNS = {"ok": "✓", "note": "·", "bad": "✗"}
 
@@ -25,7 +33,7 @@ def serve(
     service: Annotated[
         list[str] | None,
         typer.Option(
-            help="Serve only this one: store, orders, customers, payments or inventory; may be repeated.",
+            help="Serve only this one: store, orders, customers, payments, inventory or catalog; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -64,7 +72,36 @@ def doctor(
             raise typer.Exit(1)
 
 
+def backfill(
+    service: Annotated[str, typer.Argument(help="Whose documents: catalog.")],
+    data: Annotated[Path | None, typer.Option(help="Folder that keeps the data.", file_okay=False)] = None,
+) -> None:
+    """Bring stored documents to the current version of their schema; it may be stopped, and begun again.
+
+    What cannot be brought up stays as it is, and is listed.
+    """
+    with errors_in_one_line(), services_errors_in_one_line():
+        if service != "catalog":
+            fail(f"'{service}' keeps no documents. Run: lab backfill catalog")
+        from lab_support.services.catalog.lifespan import backfill_catalog
+        from lab_support.settings import Settings
+
+        settings = Settings() if data is None else Settings(data=data)
+        if settings.data is None and settings.mongodb_url is None:
+            fail(
+                "Which documents? Name their folder with --data or LAB_DATA, or a server with LAB_MONGODB_URL."
+            )
+        with progress_bar("Bringing documents up to date", None) as tell:
+            report = asyncio.run(backfill_catalog(settings, tell))
+        typer.echo(f"{report.changed} document(s) changed, {report.overtaken} changed by others meanwhile.")
+        for key, reason in report.failed.items():
+            say_aside(f"document {key} stays as it is: {reason}")
+        if report.failed:
+            raise typer.Exit(1)
+
+
 VERBS = (
     ("serve", "lab serve --port 8000 --data shop-data", serve),
+    ("backfill", "lab backfill catalog --data shop-data", backfill),
     ("doctor", "lab doctor --json", doctor),
 )

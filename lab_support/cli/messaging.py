@@ -6,14 +6,13 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_support.cli.telling import errors_in_one_line, fail, say_aside, say_json
+from lab_support.cli.telling import errors_in_one_line, fail, say_aside, say_json, services_errors_in_one_line
 
 if TYPE_CHECKING:
     from lab_support.services.attention import Attention
@@ -36,7 +35,7 @@ def relay(
     The services are served elsewhere, with --no-relay or also with relays of their own: any number may work on one
     outbox. The bus is the one of LAB_BUS_URL, or else a file beside the data.
     """
-    with errors_in_one_line(), _services_errors_in_one_line():
+    with errors_in_one_line(), services_errors_in_one_line():
         import asyncio
 
         from lab_support.services.relaying import relay_once, relay_until_stopped
@@ -73,7 +72,7 @@ def outbox(
     With --json: a list of objects with "service", "kind" (outbox, inbox, dead letter, compensation), "id", "type",
     "aggregate", "attempts" (null where nobody counts), "error" and "since".
     """
-    with errors_in_one_line(), _services_errors_in_one_line():
+    with errors_in_one_line(), services_errors_in_one_line():
         import asyncio
 
         if asyncio.run(_outbox(_settings(data), service or [], retry, as_json=as_json)):
@@ -123,28 +122,6 @@ def _settings(data: Path | None) -> Settings:
     from lab_support.settings import Settings
 
     return Settings() if data is None else Settings(data=data)
-
-
-@contextmanager
-def _services_errors_in_one_line() -> Iterator[None]:
-    from lab_support.database import DatabaseUrlError, RetriesExhaustedError
-    from lab_support.messaging import BusUrlError, MessagingError
-    from lab_support.pools import DatabaseUnreachableError
-    from lab_support.services.relational import StartError
-    from lab_support.services.split import UnknownServiceError
-
-    try:
-        yield
-    except (
-        BusUrlError,
-        DatabaseUnreachableError,
-        DatabaseUrlError,
-        MessagingError,
-        RetriesExhaustedError,
-        StartError,
-        UnknownServiceError,
-    ) as error:
-        fail(str(error))
 
 
 VERBS = (

@@ -53,6 +53,29 @@ def errors_in_one_line() -> Iterator[None]:
         fail(str(error))
 
 
+@contextmanager
+def services_errors_in_one_line() -> Iterator[None]:
+    """Turn what a service, its database or the bus refuses into one line."""
+    from lab_support.database import DatabaseUrlError, RetriesExhaustedError
+    from lab_support.messaging import BusUrlError, MessagingError
+    from lab_support.pools import DatabaseUnreachableError
+    from lab_support.services.relational import StartError
+    from lab_support.services.split import UnknownServiceError
+
+    try:
+        yield
+    except (
+        BusUrlError,
+        DatabaseUnreachableError,
+        DatabaseUrlError,
+        MessagingError,
+        RetriesExhaustedError,
+        StartError,
+        UnknownServiceError,
+    ) as error:
+        fail(str(error))
+
+
 def _is_for_the_user(error: Exception) -> bool:
     from pydantic import ValidationError
 

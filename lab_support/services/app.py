@@ -28,7 +28,8 @@ from lab_support.services.store.entities import StoreBase
 from lab_support.services.web import new_app
 from lab_support.settings import Settings
 
-EVERY_SERVICE = ("store", *NAMES)
+CATALOG_PATH = "/catalog"
+EVERY_SERVICE = ("store", *NAMES, "catalog")
 
 
 def create_app(
@@ -60,6 +61,7 @@ def create_app(
     split = [one for one in SPLIT if one.name in only]
     services = {"store": create_store(settings)} if "store" in only else {}
     services |= {one.name: _create_split(one, settings) for one in split}
+    services |= {"catalog": create_catalog(settings)} if "catalog" in only else {}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,6 +82,8 @@ def create_app(
     app.include_router(health_router(services))
     for one in split:
         app.router.routes.append(OwnPaths(services[one.name], one.paths))
+    if "catalog" in services:
+        app.router.routes.append(OwnPaths(services["catalog"], [CATALOG_PATH]))
     if "store" in services:
         app.mount("/store", services["store"])
     return app
@@ -91,6 +95,17 @@ def create_store(settings: Settings, *, tables: MetaData = StoreBase.metadata) -
     store.include_router(store_api.router)
     store_api.install_errors(store)
     return store
+
+
+def create_catalog(settings: Settings) -> FastAPI:
+    """Build the catalogue, which keeps documents; MongoDB's driver is loaded only for it."""
+    from lab_support.services.catalog import api
+    from lab_support.services.catalog.lifespan import owns_documents
+
+    catalog = new_app("The catalogue", owns_documents(settings), documented_at=CATALOG_PATH)
+    catalog.include_router(api.router)
+    api.install_errors(catalog)
+    return catalog
 
 
 def _create_split(one: SplitService, settings: Settings) -> FastAPI:

@@ -50,7 +50,10 @@ def health_router(services: Mapping[str, FastAPI]) -> APIRouter:
 async def _answers(name: str, app: FastAPI) -> bool:
     try:
         async with asyncio.timeout(HEALTH_LIMIT_S):
-            await check_connection(app.state.engine)
+            if (documents := getattr(app.state, "documents", None)) is not None:
+                await documents.command("ping")
+            else:
+                await check_connection(app.state.engine)
     except Exception as error:
         _log.warning("The database of '%s' does not answer: %s", name, error)
         return False

@@ -86,11 +86,14 @@ async def _serve_on(listener: socket.socket, host: str, settings: Settings, only
 
 def _paths(only: Collection[str]) -> list[str]:
     named = [name for name in EVERY_SERVICE if name in only]
-    return [path for name in named for path in (["/store"] if name == "store" else split_service(name).paths)]
+    return [
+        path for name in named for path in ([f"/{name}"] if name not in NAMES else split_service(name).paths)
+    ]
 
 
 def _kept(settings: Settings, only: Collection[str]) -> str:
-    variables = {name: "LAB_DATABASE_URL" if name == "store" else f"LAB_{name.upper()}_URL" for name in only}
+    own = {"store": "LAB_DATABASE_URL", "catalog": "LAB_MONGODB_URL"}
+    variables = {name: own.get(name, f"LAB_{name.upper()}_URL") for name in only}
     elsewhere = sorted(
         variable
         for variable in variables.values()

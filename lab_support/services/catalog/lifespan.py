@@ -6,8 +6,9 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -15,13 +16,14 @@ from fastapi import FastAPI
 from lab_support.documents.backfill import BackfillReport, Progress, backfill
 from lab_support.documents.client import mongo_client
 from lab_support.documents.embedded import EmbeddedMongo
-from lab_support.documents.indexes import ensure_indexes
+from lab_support.documents.embedded.journal import StorageError
+from lab_support.documents.indexes import IndexConflictError, ensure_indexes
 from lab_support.documents.types import Database
 from lab_support.documents.validators import apply_validator
 from lab_support.services.catalog.entities import COLLECTION, INDEXES, VALIDATOR
 from lab_support.services.catalog.seed import seed
 from lab_support.services.catalog.upcasting import UPCASTERS
-from lab_support.services.relational import data_folder
+from lab_support.services.relational import StartError, data_folder
 from lab_support.settings import Settings
 
 DATABASE: Final = "catalog"
@@ -54,17 +56,29 @@ async def catalog_database(settings: Settings) -> AsyncIterator[Database]:
 
     Raises:
         DatabaseUnreachableError: The server of the URL does not answer.
-        StartError: The data folder can't be made.
-        StorageError: The data folder can't be used, or another process uses it.
+        StartError: The data folder can't be made or used, or another process uses it.
     """
     with data_folder(settings) as folder:
         if settings.mongodb_url is not None:
             async with _database_at(settings.mongodb_url.get_secret_value(), settings) as database:
                 yield database
             return
-        with EmbeddedMongo(folder / "documents") as server:
+        with _embedded(folder / "documents") as server:
             async with _database_at(server.url, settings) as database:
                 yield database
+
+
+@contextmanager
+def _embedded(folder: Path) -> Iterator[EmbeddedMongo]:
+    try:
+        server = EmbeddedMongo(folder)
+        server.start()
+    except StorageError as error:
+        raise StartError(f"the service 'catalog' can't use its documents: {error}") from error
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 @asynccontextmanager
@@ -78,10 +92,13 @@ async def prepare(database: Database) -> None:
     """Give the collection its validator and its indexes, whether it is new or full.
 
     Raises:
-        IndexConflictError: The documents that are there break a unique index, or another index is in its place.
+        StartError: The documents that are there break a unique index, or another index is in its place.
     """
     await apply_validator(database, COLLECTION, VALIDATOR)
-    await ensure_indexes(database[COLLECTION], INDEXES)
+    try:
+        await ensure_indexes(database[COLLECTION], INDEXES)
+    except IndexConflictError as error:
+        raise StartError(f"the service 'catalog' can't have its indexes: {error}") from error
 
 
 async def backfill_catalog(settings: Settings, progress: Progress | None = None) -> BackfillReport:
@@ -93,7 +110,7 @@ async def backfill_catalog(settings: Settings, progress: Progress | None = None)
 
     Raises:
         DatabaseUnreachableError: The server does not answer.
-        StorageError: The folder is in use by a running application.
+        StartError: The folder is in use by a running application.
     """
     async with catalog_database(settings) as database:
         await prepare(database)

@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from lab_support.documents.client import get_database
 from lab_support.documents.embedded import EmbeddedMongo
-from lab_support.documents.indexes import IndexConflictError
 from lab_support.documents.types import Driver
 from lab_support.documents.validators import applied_validator
 from lab_support.pools import DatabaseUnreachableError
@@ -21,6 +20,7 @@ from lab_support.services.catalog.entities import COLLECTION, INDEXES, VALIDATOR
 from lab_support.services.catalog.lifespan import backfill_catalog, catalog_database
 from lab_support.services.catalog.seed import PRODUCTS as SEEDED
 from lab_support.services.catalog.seed import old_documents
+from lab_support.services.relational import StartError
 from lab_support.services.web import new_app
 from lab_support.settings import Settings
 from tests.documents.databases import DRIVERS
@@ -84,7 +84,7 @@ async def test_catalogue_with_two_products_of_one_sku_does_not_start(tmp_path: P
         await database[COLLECTION].insert_many([{"sku": "A"}, {"sku": "A"}])
     app = catalog_app(settings)
 
-    with pytest.raises(IndexConflictError, match="same sku"):
+    with pytest.raises(StartError, match="same sku"):
         async with app.router.lifespan_context(app):
             pytest.fail("the index is not unique")
 
