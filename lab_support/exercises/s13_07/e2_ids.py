@@ -49,7 +49,7 @@ ids = Exercise(
             "accepts-anything",
             "You believe that whatever can be a str is an id. `str` takes everything, and a nonsense id goes on "
             "to the database, which finds nothing: check for 24 hexadecimal digits, and make an ObjectId.",
-            lambda seen: bool(seen.accepted),
+            lambda seen: seen.shown_well and bool(seen.accepted),
         ),
     ),
 )

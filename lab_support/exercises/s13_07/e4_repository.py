@@ -19,6 +19,7 @@ from lab_support.exercises.story import Story, StudentCodeRaised
 
 Step = list[Any]
 BUYERS = 12
+MOST_LISTED = 100
 ATTEMPTS = 3
 
 repository = Exercise(
@@ -28,7 +29,7 @@ repository = Exercise(
     student_writes=("ProductRepository",),
     witness="rows",
     hints=(
-        "Which BSON type holds 0.10 exactly? And which single operation both asks whether there is enough and takes it?",
+        "Which BSON type holds 0.10 exactly? And which single operation asks whether there is enough, and takes it?",
         "`Decimal128(price)` on the way in, `.to_decimal()` on the way out. The condition belongs into the filter of "
         "the update: then nobody can come between question and change.",
         "enough = {'_id': id_, 'stock': {'$gte': quantity}}\n"
@@ -135,6 +136,16 @@ async def creates_and_finds(story: Story) -> None:
     wanted = sorted((older, first, second), key=lambda made: made["id"])
     story.equal(everything, wanted, "`get_all` does not give every product, in the order of the ids.")
     story.equal((no_id, no_name), (None, None), "Where there is no such product, the answer is not None.")
+
+
+@repository.scenario("a list of everything has an end", on="mongodb")
+async def is_bounded(story: Story) -> None:
+    made = [a_product(story.random) | {"_id": new_id(story.random)} for _ in range(MOST_LISTED + 20)]
+    story.documents[COLLECTION].insert_many([one | {"price": Decimal128(one["price"])} for one in made])
+    (found,) = await _use(story, ["get_all"])
+    wanted = sorted(str(one["_id"]) for one in made)[:MOST_LISTED]
+    story.expect([one["id"] for one in found] == wanted, "`get_all` does not give the first hundred products.",
+                 expected=f"{MOST_LISTED} products", observed=f"{len(found)} products")  # fmt: skip
 
 
 @repository.scenario(
