@@ -7,6 +7,8 @@ Section:
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -99,6 +101,8 @@ class Engine:
             if struck:
                 await _block(self.fail_point.block_s, ends_at, connection)
                 _fail_as_ordered(struck, connection)
+            if "validator" in body:
+                await _load_schema_rules()
             reply = self._run(connection, name, body, ends_at)
         except _HangUpError:
             return None
@@ -124,6 +128,12 @@ class Engine:
             return {**found.run(Call(self, connection, name, database, body, ends_at)), "ok": 1.0}
         finally:
             self.storage.commit()
+
+
+async def _load_schema_rules() -> None:
+    """Load `jsonschema` beside the loop: it takes up to a second, and heartbeats must be answered meanwhile."""
+    if "jsonschema" not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, "lab_support.documents.embedded.schema_rules")
 
 
 def _find(name: str) -> Command:
