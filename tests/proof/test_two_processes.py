@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -95,7 +96,12 @@ async def _order(client: httpx.AsyncClient, random: Random) -> httpx.Response:
         "pay_by": random.choice(("credit", "card")),
         "items": [{"sku": sku, "quantity": random.randint(1, 2)} for sku in skus],
     }
-    return await client.post("/orders", json=body)
+    headers = {"Idempotency-Key": str(uuid4())}
+    while True:
+        answer = await client.post("/orders", json=body, headers=headers)
+        if answer.status_code != 503:
+            return answer
+        await asyncio.sleep(0.1)  # others were in the way; the same order may be sent again
 
 
 async def _ended(client: httpx.AsyncClient, taken: httpx.Response) -> None:
