@@ -73,9 +73,14 @@ class Attempt:
             )
         if self._mongo is None:
             from lab_support.documents.client import make_client
+            from lab_support.exercises.commands_sent import CommandsSent
 
             wait_ms = int(WAIT_FOR_A_CONNECTION_S * 1000)
-            self._mongo = make_client(self.documents_url, serverSelectionTimeoutMS=wait_ms)
+            self._mongo = make_client(
+                self.documents_url,
+                serverSelectionTimeoutMS=wait_ms,
+                event_listeners=[CommandsSent(self.trace)],
+            )
         database: Database = self._mongo.get_default_database()
         return database
 

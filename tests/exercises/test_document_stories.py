@@ -8,6 +8,7 @@ import pytest
 from bson import Decimal128
 
 from lab_support.exercises import Exercise, Misconception, State, Verdict, judge
+from lab_support.exercises.fresh_process import FreshProcess
 from lab_support.exercises.story import Story
 
 
@@ -115,6 +116,59 @@ def test_collection_that_refuses_the_judge_is_a_failed_case():
 
     assert verdict.state is State.FAILED
     assert "does not take what the shop does" in verdict.decisive.message
+
+
+def test_commands_are_counted_and_shown():
+    """A card tells what was sent to the server, and what it refused, without passwords."""
+
+    async def keep(notes, word):
+        await notes.insert_one({"word": word, "password": "open sesame"})
+        await notes.find({"word": word}).to_list(5)
+        await notes.update_one({}, {"$nonsense": {}})
+
+    verdict = judged(keep)
+    sent = [event["sql"] for event in verdict.decisive.timeline]
+
+    assert verdict.cost.statements == 3
+    assert [line.split()[:2] for line in sent] == [
+        ["insert", "notes"],
+        ["find", "notes"],
+        ["update", "notes"],
+    ]
+    assert "password: ***" in sent[0]
+    assert "sesame" not in sent[0]
+    assert "nonsense" in verdict.decisive.timeline[-1]["error"]
+
+
+def test_fresh_process_sees_the_same_documents():
+    """An act in a process of its own reaches the story's database, and nothing of the judge's client."""
+    exercise = keep_a_word()
+    del exercise.scenarios[:]
+
+    @exercise.scenario("from another process", on="mongodb")
+    async def is_kept(story: Story) -> None:
+        channel = story.channel
+        beside = f"sqlite+aiosqlite:///{channel._folder / 'beside.db'}"
+        with FreshProcess(
+            "13.7.4", "take_at_once", {"ProductRepository": Repository}, beside, channel._folder,
+            documents_url=channel._attempt.documents_url,
+        ) as process:  # fmt: skip
+            answer = await process.ask({"id_": "0" * 24, "quantities": [7]})
+        assert answer["error"] is None
+        assert answer["value"] == [True]
+        assert [one["taken"] for one in story.documents["products"].find()] == [7]
+
+    assert judge(exercise, {"keep": keep_well}).passed
+
+
+class Repository:
+    """Writes down what was taken."""
+
+    def __init__(self, products):
+        self.products = products
+
+    async def take(self, id_, quantity):
+        return (await self.products.insert_one({"_id": id_, "taken": quantity})).acknowledged
 
 
 def test_story_without_documents_says_so():
