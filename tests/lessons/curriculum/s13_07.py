@@ -7,7 +7,8 @@ FACTS = LessonFacts(
     shows={
         "documents, collections, `_id`": ("documents", "objectid"),
         "BSON: exact money, and what it refuses": ("bson",),
-        "the client connects lazily; a ping in lifespan; closed at the end": ("life-seen",),
+        "the client connects lazily, and is closed": ("life-seen",),
+        "made and pinged in lifespan": ("lifespan",),
         "one client per process, and database and collection dependencies": ("client-per-request",),
         "insert_one, insert_many, with their results": ("inserting",),
         "find_one, find: cursor, bounded `to_list`": ("finding",),
@@ -37,11 +38,12 @@ FACTS = LessonFacts(
     taught={
         "13.7.1": (
             "AsyncIOMotorClient(url",
-            'await client.admin.command("ping")',
+            "mongo_client(address)",
+            '.admin.command("ping")',
             "serverSelectionTimeoutMS",
             "client.close()",
             "request.app.state.documents",
-            "finally:",
+            "`finally`",
         ),
         "13.7.2": (
             "PlainValidator(",
