@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Literal
 
-from lab_support.database.cancellation import stop_if_cancelled
+from lab_support.database.cancellation import stop_if_cancelled, to_its_end
 from lab_support.messaging.bus import Handler
 from lab_support.messaging.embedded_batch import Batch, Delivery
 from lab_support.messaging.envelope import decode
@@ -81,7 +81,7 @@ class Subscription:
         while True:
             self.woken.clear()
             try:
-                outcomes = await self.deliver(limit=self._bus.batch)
+                outcomes = await to_its_end(self.deliver(limit=self._bus.batch))
             except Exception:
                 _log.exception("The bus could not deliver %s to %s", self.topic, self.group)
                 outcomes = ["failed"]

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support import database
 from lab_support.database import retry_transaction, utc_now
-from lab_support.database.cancellation import stop_if_cancelled
+from lab_support.database.cancellation import stop_if_cancelled, to_its_end
 from lab_support.messaging.bus import Bus, Message
 from lab_support.messaging.claims import Claim, claim, mark_failed, mark_published, release, table_of
 from lab_support.messaging.errors import BrokerUnavailableError
@@ -90,8 +90,9 @@ class Relay:
         while True:
             self._woken.clear()
             try:
-                turn = await self.turn()
-                busy = (turn.claimed and not turn.complete) or await self._purge_at_times()
+                turn = await to_its_end(self.turn())
+                busy = bool(turn.claimed and not turn.complete)
+                busy = busy or bool(await to_its_end(self._purge_at_times()))
             except Exception:
                 stop_if_cancelled()
                 _log.exception("The relay of %s stopped in a turn; it goes on", self._outbox.__tablename__)

@@ -11,7 +11,7 @@ import logging
 import random as _random
 from collections.abc import Awaitable, Callable
 
-from lab_support.database.cancellation import stop_if_cancelled
+from lab_support.database.cancellation import stop_if_cancelled, to_its_end
 from lab_support.sagas.retries import RetryPolicy
 
 _log = logging.getLogger(__name__)
@@ -51,12 +51,15 @@ class PollingWorker:
         self._woken.set()
 
     async def run(self) -> None:
-        """Take turns until cancelled; after one that failed wait, longer after each failure in a row."""
+        """Take turns until cancelled, which ends no turn half-way.
+
+        After a turn that failed it waits, longer after each failure in a row.
+        """
         failures = 0
         while True:
             self._woken.clear()
             try:
-                busy = await self.turn()
+                busy = await to_its_end(self.turn())
             except Exception:
                 stop_if_cancelled()
                 _log.exception("%s failed in a turn; it goes on", type(self).__name__)

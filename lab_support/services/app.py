@@ -156,7 +156,7 @@ def _housekeeper(split: Sequence[SplitService], services: Mapping[str, FastAPI],
 
 @asynccontextmanager
 async def running_app(
-    settings: Settings | None = None, *, app: FastAPI | None = None
+    settings: Settings | None = None, *, app: FastAPI | None = None, only: Collection[str] = EVERY_SERVICE
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Run an application inside this process, from start-up to shutdown, and give a client for it.
 
@@ -166,6 +166,7 @@ async def running_app(
     Args:
         settings: For a new application; see `create_app`.
         app: An application to run instead of a new one.
+        only: The services of a new application; see `create_app`.
 
     Raises:
         ValueError: Both arguments were given.
@@ -176,7 +177,7 @@ async def running_app(
     """
     if app is not None and settings is not None:
         raise ValueError("Give running_app either settings or an app that has its own, not both.")
-    app = app or create_app(settings)
+    app = app or create_app(settings, only=only)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support.database import RetriesExhaustedError
+from lab_support.database.cancellation import to_its_end
 from lab_support.messaging import Bus, MessagingError, OutboxMixin, Relay, Turn
 from lab_support.pools import DatabaseUnreachableError
 from lab_support.services.reach import bus_of, existing_folder, reached, shown_bus
@@ -25,8 +26,6 @@ from lab_support.services.split import SplitService
 from lab_support.settings import Settings
 
 Tell = Callable[[str], object]
-GOODBYE_S = 2.0
-"""The longest that a turn which has begun may go on after the request to stop, in seconds."""
 _EXPECTED = (DatabaseUnreachableError, MessagingError, OSError, RetriesExhaustedError, TimeoutError)
 
 
@@ -46,14 +45,7 @@ class TellingRelay(Relay):
             BrokerUnavailableError: The broker is away.
             RetriesExhaustedError: Others were in the way in the database.
         """
-        turning = asyncio.ensure_future(super().turn())
-        try:
-            turn = await asyncio.shield(turning)
-        except asyncio.CancelledError:
-            await asyncio.wait({turning}, timeout=GOODBYE_S)
-            turning.cancel()
-            await asyncio.gather(turning, return_exceptions=True)
-            raise
+        turn = await to_its_end(super().turn())
         if turn.parked:
             await self._tell_of(turn.parked)
         return turn
