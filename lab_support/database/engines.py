@@ -44,12 +44,13 @@ def build_engine(
         max_overflow=pool.max_overflow,
         pool_timeout=pool.timeout_s,
         pool_recycle=-1 if pool.recycle_s is None else pool.recycle_s,
-        pool_pre_ping=pool.pre_ping and target.get_backend_name() != "sqlite",  # a file does not hang up
+        pool_pre_ping=pool.pre_ping,
         connect_args=_connect_arguments(target.get_backend_name(), timeouts),
         hide_parameters=True,
     )
     if target.get_backend_name() == "sqlite":
         sqlite.make_honest(engine.sync_engine, timeouts)
+        engine.dialect.do_ping = _ping_file  # type: ignore[assignment,method-assign]
     elif target.get_backend_name() == "postgresql":
         engine.dialect.do_ping = _ping_postgres  # type: ignore[assignment,method-assign]
     _explain_failed_connections(engine.sync_engine)
@@ -74,6 +75,19 @@ async def check_connection(engine: AsyncEngine) -> None:
     """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
+
+
+def _ping_file(_connection: Any) -> bool:
+    """Ask nothing, for a file does not hang up; but fail at once where no statement could be awaited.
+
+    A connection that was handed out there could not be reset either, and SQLAlchemy would log that at length.
+    """
+    await_only(_nothing())
+    return True
+
+
+async def _nothing() -> None:
+    """Come back at once."""
 
 
 def _ping_postgres(connection: Any) -> bool:
