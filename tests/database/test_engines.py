@@ -1,6 +1,7 @@
 """Engines on each database: limits that hold, a bounded pool, tables, and one clear line when something is wrong."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -258,3 +259,16 @@ def test_url_without_slashes_keeps_its_password_to_itself() -> None:
 
     assert "hunter2" not in str(refused.value)
     assert "postgresql" in str(refused.value)
+
+
+async def test_file_asked_where_nothing_can_be_awaited_is_one_error_and_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lazy load outside of SQLAlchemy's own calls fails at once, before it holds a connection that can't be reset."""
+    engine = build_engine(f"sqlite+aiosqlite:///{tmp_path / 'shop.db'}")
+    await check_connection(engine)
+    with caplog.at_level(logging.WARNING), pytest.raises(exc.MissingGreenlet), engine.sync_engine.connect():
+        pytest.fail("nothing can be awaited here")
+
+    assert [record.getMessage() for record in caplog.records] == []
+    await engine.dispose()
