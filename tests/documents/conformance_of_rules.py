@@ -57,14 +57,17 @@ class RuleConformance:
         database.things.create_index("sku", unique=True, sparse=True)
         database.things.insert_many([{}, {}, {"sku": None}])
 
-        self.refused_by_index(database.things, {"sku": None})
+        assert self.refused_by_index(database.things, {"sku": None})["keyValue"] == {"sku": None}
+        assert database.things.count_documents({}) == 3
 
     def test_partial_index_looks_at_its_part(self, database: Database[Document]) -> None:
         """Elsewhere duplicates are welcome."""
         database.things.create_index("sku", unique=True, partialFilterExpression={"live": True})
         database.things.insert_many([{"sku": "a"}, {"sku": "a"}, {"sku": "a", "live": True}])
 
-        self.refused_by_index(database.things, {"sku": "a", "live": True})
+        refused = self.refused_by_index(database.things, {"sku": "a", "live": True})
+        assert refused["keyValue"] == {"sku": "a"}
+        assert database.things.count_documents({"sku": "a"}) == 3
 
     def test_unique_index_looks_into_arrays(self, database: Database[Document]) -> None:
         """No element twice in two documents; in one document it may be."""
@@ -78,7 +81,8 @@ class RuleConformance:
         database.things.create_index("n", unique=True)
         database.things.insert_many([{"n": 1}, {"n": True}])
 
-        self.refused_by_index(database.things, {"n": Decimal128("1.0")})
+        assert self.refused_by_index(database.things, {"n": Decimal128("1.0")})["keyPattern"] == {"n": 1}
+        assert database.things.count_documents({}) == 2
 
     def test_unique_index_guards_updates(self, database: Database[Document]) -> None:
         """A refused change changes nothing."""

@@ -76,12 +76,19 @@ async def test_client_without_a_server_fails_at_the_start(closed_url: str, drive
 
 
 @each_driver
-async def test_client_that_was_only_made_has_not_connected(closed_url: str, driver: Driver) -> None:
-    """So making one proves nothing."""
-    client = make_client(closed_url, driver=driver)
-    closing = client.close()
-    if closing is not None:
-        await closing
+async def test_client_that_was_only_made_has_not_connected(driver: Driver) -> None:
+    """So making one proves nothing; its first operation connects."""
+    with EmbeddedMongo() as server:
+        client = make_client(server.url, driver=driver)
+        made = server.connections_made
+        await client.admin.command("ping")
+        asked = server.connections_made
+        closing = client.close()
+        if closing is not None:
+            await closing
+
+    assert made == 0
+    assert asked > 0
 
 
 async def test_url_wins_over_the_defaults_and_arguments_over_the_url() -> None:

@@ -142,7 +142,8 @@ def test_schema_is_asked_or_refused(schema: Any) -> None:
 def test_pipeline_is_run_or_refused(stages: list[Any]) -> None:
     """Stage by stage."""
     with done_or_refused():
-        list(compile_pipeline(stages, lambda _: [])([DOCUMENT]))
+        made = list(compile_pipeline(stages, lambda _: [])([DOCUMENT]))
+        assert all(isinstance(one, dict) for one in made)
 
 
 @given(single(EXPRESSIONS, EXPRESSIONS), documents(EXPRESSIONS))
@@ -158,7 +159,8 @@ def test_expression_is_evaluated_or_refused(expression: Any, other: Any) -> None
 def test_projection_is_made_or_refused(projection: Any) -> None:
     """Of any shape."""
     with done_or_refused():
-        compile_projection(projection if isinstance(projection, dict) else {"a": projection})(DOCUMENT)
+        wanted = projection if isinstance(projection, dict) else {"a": projection}
+        assert isinstance(compile_projection(wanted)(DOCUMENT), dict)
 
 
 @pytest.mark.parametrize(

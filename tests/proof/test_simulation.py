@@ -122,7 +122,9 @@ async def test_the_simulation_finds_a_planted_bug(
 ) -> None:
     bug(monkeypatch)
 
-    await _first_broken(range(first, first + 100))
+    seed, error = await _first_broken(range(first, first + 100))
+
+    assert f"--seed {seed}" in str(error)
 
 
 async def _live(seeds: range) -> None:
