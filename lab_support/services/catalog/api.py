@@ -1,7 +1,7 @@
 """The catalogue over HTTP: its routes, and one table from error to status.
 
-Nothing that a caller sends becomes part of a filter as it is: each parameter has a type of its own, and what is not
-named is refused. So there is no place for an operator.
+Nothing that a caller sends becomes part of a filter as it is: each parameter has a type of its own. A body's unknown
+field is refused, an unknown parameter is overlooked. So there is no place for an operator.
 
 Section:
     13.7, "CRUD over HTTP"; "Operator injection"; 13.8, "Drift, reported from the data"
