@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -51,6 +51,17 @@ class Settings(BaseSettings):
     )
     inventory_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the Inventory service's database"
+    )
+    gateway_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the gateway's database, which holds its read model"
+    )
+    orders_at: AnyHttpUrl | None = Field(None, description="where the gateway finds Orders over HTTP")
+    customers_at: AnyHttpUrl | None = Field(None, description="where the gateway finds Customers over HTTP")
+    payments_at: AnyHttpUrl | None = Field(None, description="where the gateway finds Payments over HTTP")
+    inventory_at: AnyHttpUrl | None = Field(None, description="where the gateway finds Inventory over HTTP")
+    catalog_at: AnyHttpUrl | None = Field(None, description="where the gateway finds the catalogue over HTTP")
+    gateway_deadline_s: float = Field(
+        2.0, gt=0, le=60, description="longest time the gateway takes for an answer, in seconds"
     )
     mongodb_url: SecretStr | None = Field(
         None, description="mongodb://…; default the embedded server, its documents beside the data"
