@@ -33,7 +33,7 @@ def serve(
     service: Annotated[
         list[str] | None,
         typer.Option(
-            help="Serve only this one: store, orders, customers, payments, inventory or catalog; may be repeated.",
+            help="Serve only this one: store, orders, customers, payments, inventory, catalog or gateway; may be repeated.",
             show_default=False,
         ),
     ] = None,

@@ -16,6 +16,11 @@ from sqlalchemy import MetaData
 
 from lab_support.messaging import Bus
 from lab_support.messaging.buses import open_bus
+from lab_support.services.gateway import api as gateway_api
+from lab_support.services.gateway.entities import GatewayBase
+from lab_support.services.gateway.lifespan import NAME as GATEWAY
+from lab_support.services.gateway.lifespan import asks_neighbours
+from lab_support.services.acting import ActsAs, acting_as, as_service
 from lab_support.services.health import health_router
 from lab_support.services.housekeeping import Housekeeper, clean_bus
 from lab_support.services.own_paths import OwnPaths
@@ -29,7 +34,8 @@ from lab_support.services.web import new_app
 from lab_support.settings import Settings
 
 CATALOG_PATH = "/catalog"
-EVERY_SERVICE = ("store", *NAMES, "catalog")
+GATEWAY_PATH = "/shop"
+EVERY_SERVICE = ("store", *NAMES, "catalog", "gateway")
 
 
 def create_app(
@@ -62,14 +68,18 @@ def create_app(
     services = {"store": create_store(settings)} if "store" in only else {}
     services |= {one.name: _create_split(one, settings) for one in split}
     services |= {"catalog": create_catalog(settings)} if "catalog" in only else {}
+    services |= {"gateway": create_gateway(settings, services)} if "gateway" in only else {}
+    for name, service in services.items():
+        service.add_middleware(ActsAs, name=name)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             folder = running.enter_context(data_folder(settings))
-            for service in services.values():
+            for name, service in services.items():
                 service.state.settings = settings.model_copy(update={"data": folder})
-                await running.enter_async_context(service.router.lifespan_context(service))
+                with acting_as(name):
+                    await running.enter_async_context(service.router.lifespan_context(service))
             if split:
                 app.state.bus = await running.enter_async_context(
                     _conversation(split, services, folder, around or Around())
@@ -84,6 +94,8 @@ def create_app(
         app.router.routes.append(OwnPaths(services[one.name], one.paths))
     if "catalog" in services:
         app.router.routes.append(OwnPaths(services["catalog"], [CATALOG_PATH]))
+    if "gateway" in services:
+        app.router.routes.append(OwnPaths(services["gateway"], [GATEWAY_PATH]))
     if "store" in services:
         app.mount("/store", services["store"])
     return app
@@ -106,6 +118,22 @@ def create_catalog(settings: Settings) -> FastAPI:
     catalog.include_router(api.router)
     api.install_errors(catalog)
     return catalog
+
+
+def create_gateway(settings: Settings, here: Mapping[str, FastAPI]) -> FastAPI:
+    """Build the gateway, which asks the services in this process, or at their addresses, over HTTP alone.
+
+    Args:
+        settings: Its database, the addresses and the limits.
+        here: The applications in this process, by name.
+    """
+    database = owns_database(GATEWAY, GatewayBase.metadata, settings)
+    gateway = new_app(
+        "The gateway", asks_neighbours(settings, dict(here), database), documented_at=GATEWAY_PATH
+    )
+    gateway.include_router(gateway_api.router)
+    gateway_api.install_errors(gateway)
+    return gateway
 
 
 def _create_split(one: SplitService, settings: Settings) -> FastAPI:
@@ -136,11 +164,12 @@ async def _conversation(
             near = Surroundings(
                 sessions=state.sessions, bus=bus, settings=settings, folder=folder, around=around
             )
-            state.participant = await running.enter_async_context(one.part(near))
+            with acting_as(one.name):
+                state.participant = await running.enter_async_context(one.part(near))
             state.participant.subscribe(bus)
             state.around = around
             if settings.demo_data:
-                await one.seed(state.sessions)
+                await as_service(one.name, one.seed)(state.sessions)
             parts.append(state.participant)
         await running.enter_async_context(bus.running())
         for part in parts:
@@ -150,7 +179,9 @@ async def _conversation(
 
 def _housekeeper(split: Sequence[SplitService], services: Mapping[str, FastAPI], bus: Bus) -> Housekeeper:
     """Keep house for every service that runs here, and on the bus."""
-    chores = [chore for one in split for chore in one.chores(services[one.name].state.sessions)]
+    chores = [
+        as_service(one.name, chore) for one in split for chore in one.chores(services[one.name].state.sessions)
+    ]
     return Housekeeper([*chores, *clean_bus(bus)])
 
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from lab_support.database import DatabaseUrlError
 from lab_support.messaging import BrokerUnavailableError, BusUrlError
 from lab_support.pools import DatabaseUnreachableError
-from lab_support.services.app import EVERY_SERVICE, create_app
+from lab_support.services.app import EVERY_SERVICE, GATEWAY_PATH, create_app
 from lab_support.services.listening import CannotListenError, base_url, listen
 from lab_support.services.relational import StartError
 from lab_support.services.split import NAMES, UnknownServiceError, split_service
@@ -86,8 +86,11 @@ async def _serve_on(listener: socket.socket, host: str, settings: Settings, only
 
 def _paths(only: Collection[str]) -> list[str]:
     named = [name for name in EVERY_SERVICE if name in only]
+    own = {"gateway": (GATEWAY_PATH,)}
     return [
-        path for name in named for path in ([f"/{name}"] if name not in NAMES else split_service(name).paths)
+        path
+        for name in named
+        for path in (split_service(name).paths if name in NAMES else own.get(name, (f"/{name}",)))
     ]
 
 

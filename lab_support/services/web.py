@@ -1,4 +1,4 @@
-"""What every service's application has in common: a limit on bodies, and errors told as problem documents.
+"""What every service's application has in common: bounded bodies, a name for each request, errors as problem documents.
 
 Section:
     13.1, "CRUD over HTTP"
@@ -21,6 +21,7 @@ from lab_support.database.retries import RetriesExhaustedError
 from lab_support.pools import install_infrastructure_errors
 from lab_support.pools.problems import problem
 from lab_support.services.body_limit import BodyLimit
+from lab_support.services.correlation import Correlation
 
 MAX_ERRORS_SHOWN = 20
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
@@ -43,6 +44,7 @@ def new_app(title: str, lifespan: Lifespan[FastAPI], *, documented_at: str = "")
         redoc_url=f"{documented_at}/redoc",
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(Correlation)
     install_infrastructure_errors(app, also=[RetriesExhaustedError])
     install_http_errors(app)
     return app

@@ -49,6 +49,7 @@ from lab_support.services.catalog.mapping import changes_of, product_read
 from lab_support.services.catalog.repository import CatalogRepository, CatalogSearch
 from lab_support.services.catalog.service import CatalogService
 from lab_support.services.problem_docs import problems
+from lab_support.services.vocabulary import Sku
 
 _log = logging.getLogger(__name__)
 
@@ -110,9 +111,12 @@ def catalog_search(
     has: Annotated[
         list[FieldName] | None, Query(max_length=10, description="Fields that the products must have.")
     ] = None,
+    sku: Annotated[list[Sku] | None, Query(max_length=100, description="One of these, repeated.")] = None,
 ) -> CatalogSearch:
     """Read which products are meant."""
-    return CatalogSearch(kind=kind, min_price=min_price, max_price=max_price, has=tuple(has or ()))
+    return CatalogSearch(
+        kind=kind, min_price=min_price, max_price=max_price, has=tuple(has or ()), skus=tuple(sku or ())
+    )
 
 
 Catalog = Annotated[CatalogService, Depends(catalog_service)]

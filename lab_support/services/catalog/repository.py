@@ -43,12 +43,14 @@ class CatalogSearch:
         min_price: At least this much.
         max_price: At most this much.
         has: All these fields are there, and not null.
+        skus: One of these; empty means any.
     """
 
     kind: Kind | None = None
     min_price: Decimal | None = None
     max_price: Decimal | None = None
     has: Sequence[str] = ()
+    skus: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -147,6 +149,8 @@ def meant(search: CatalogSearch) -> Document:
     found: Document = {}
     if search.kind is not None:
         found["kind"] = {"$eq": search.kind}
+    if search.skus:
+        found["sku"] = {"$in": list(search.skus)}
     bounds = {"$gte": search.min_price, "$lte": search.max_price}
     if price := {operator: to_bson(bound) for operator, bound in bounds.items() if bound is not None}:
         found["price"] = price

@@ -6,7 +6,8 @@ Section:
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,3 +40,12 @@ class StockPage(BaseModel):
 
     items: list[StockRead]
     next: Sku | None
+
+
+class ReservationRead(BaseModel):
+    """What was decided about the pieces of an order; `sku` and `reason` say which product was refused, and why."""
+
+    order_id: UUID
+    status: Literal["RESERVED", "REFUSED", "RELEASED", "CANCELLED", "SETTLED"]
+    sku: Sku | None
+    reason: str | None

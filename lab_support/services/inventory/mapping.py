@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lab_support.services.inventory.dtos import StockRead
-from lab_support.services.inventory.entities import Stock
+from lab_support.services.inventory.dtos import ReservationRead, StockRead
+from lab_support.services.inventory.entities import Reservation, Stock
 from lab_support.services.vocabulary import Line
 
 
@@ -18,6 +18,11 @@ def stock_read(stock: Stock, reserved: int) -> StockRead:
     return StockRead(
         sku=stock.sku, available=stock.available, reserved=reserved, discontinued=stock.discontinued
     )
+
+
+def reservation_read(reservation: Reservation) -> ReservationRead:
+    """Show what was decided about the pieces of an order."""
+    return ReservationRead.model_validate(reservation, from_attributes=True)
 
 
 def quantities(lines: Iterable[Line]) -> dict[str, int]:

@@ -9,7 +9,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -39,6 +39,12 @@ class StockRepository(SqlAlchemyRepository[Stock, str]):
     async def page(self, *, after: str | None = None, limit: int = 100) -> KeysetPage[Stock, str]:
         """Give at most `limit` products, from those with a sku after `after`."""
         return await self._page(after=after, limit=limit)
+
+    async def these(self, skus: Collection[str]) -> Sequence[Stock]:
+        """Give those of these products that the warehouse has, in the order of their skus."""
+        return (
+            await self._session.scalars(select(Stock).where(Stock.sku.in_(skus)).order_by(Stock.sku))
+        ).all()
 
     async def put(self, sku: str, available: int, *, discontinued: bool) -> bool:
         """Say how many pieces of a product there are; True when it is new in the warehouse."""
@@ -96,6 +102,11 @@ class ReservationRepository:
         query = select(Reservation).where(Reservation.order_id == order_id)
         query = query.execution_options(populate_existing=True)
         return await self._session.scalar(query.with_for_update() if for_update else query)
+
+    async def of(self, order_ids: Collection[UUID]) -> Sequence[Reservation]:
+        """Read what was decided about these orders, in the order of their ids."""
+        mine = select(Reservation).where(Reservation.order_id.in_(order_ids))
+        return (await self._session.scalars(mine.order_by(Reservation.order_id))).all()
 
     async def refuse(self, order_id: UUID, sku: str, reason: str) -> bool:
         """Turn a reservation into a refusal."""

@@ -8,12 +8,15 @@ Section:
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from uuid import UUID
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lab_support.services.inventory.dtos import StockPage, StockRead, StockWrite
+from lab_support.services.inventory.dtos import ReservationRead, StockPage, StockRead, StockWrite
 from lab_support.services.inventory.errors import StockNotFoundError
-from lab_support.services.inventory.mapping import stock_read
-from lab_support.services.inventory.repository import StockRepository
+from lab_support.services.inventory.mapping import reservation_read, stock_read
+from lab_support.services.inventory.repository import ReservationRepository, StockRepository
 
 
 class StockService:
@@ -42,6 +45,17 @@ class StockService:
         return StockPage(
             items=[stock_read(stock, reserved.get(stock.sku, 0)) for stock in page.items], next=page.next
         )
+
+    async def these(self, skus: Collection[str]) -> StockPage:
+        """Read these products, in the order of their skus: two queries; those that are not there are left out."""
+        found = await self._stock.these(skus)
+        reserved = await self._stock.reserved([stock.sku for stock in found])
+        return StockPage(items=[stock_read(stock, reserved.get(stock.sku, 0)) for stock in found], next=None)
+
+    async def reservations_of(self, order_ids: Collection[UUID]) -> list[ReservationRead]:
+        """Read what was decided about these orders, in the order of their ids: one query."""
+        found = await ReservationRepository(self._session).of(order_ids)
+        return [reservation_read(one) for one in found]
 
     async def put(self, sku: str, wanted: StockWrite) -> tuple[StockRead, bool]:
         """Say how many pieces there are that are not reserved, and tell whether the product is new."""

@@ -17,8 +17,10 @@ from lab_support.pools.problems import problem
 from lab_support.services.orders.desk import Desk, desk_of
 from lab_support.services.orders.dtos import (
     DeliveryNoteUpdate,
+    JournalPage,
     OrderAccepted,
     OrderCreate,
+    OrderPage,
     OrderRead,
     PriceRead,
     ReviewDecision,
@@ -36,8 +38,10 @@ from lab_support.services.orders.errors import (
     UnknownSkuError,
 )
 from lab_support.services.orders.idempotency import KEY_PATTERN
-from lab_support.services.orders.mapping import order_read, price_read, review_read
+from lab_support.services.orders.mapping import journal_page, order_page, order_read, price_read, review_read
+from lab_support.services.orders.reading import OrderReader
 from lab_support.services.problem_docs import problems
+from lab_support.services.vocabulary import CustomerId
 
 STATUS_OF: dict[type[OrdersError], HTTPStatus] = {
     OrderNotFoundError: HTTPStatus.NOT_FOUND,
@@ -58,6 +62,11 @@ def desk(request: Request) -> Desk:
 
 
 DeskOf = Annotated[Desk, Depends(desk)]
+Whose = Annotated[CustomerId, Query(description="Whose orders.")]
+AfterOrder = Annotated[UUID | None, Query(description="The `next` of the page before.")]
+Orders = Annotated[int, Query(ge=1, le=100, description="Orders on the page.")]
+Position = Annotated[int, Query(ge=0, le=2**62, description="The `next` of the page before; 0 begins.")]
+Events = Annotated[int, Query(ge=1, le=1000, description="Events on the page.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="The most that are listed.")]
 OpenOnly = Annotated[bool, Query(alias="open", description="Only what nobody has decided yet.")]
 IdempotencyKey = Annotated[
@@ -80,6 +89,20 @@ async def place_order(
     )
     response.headers["Location"] = f"/orders/{taken.order_id}"
     return taken
+
+
+@router.get("/orders", responses=problems(404))
+async def list_orders(
+    customer_id: Whose, desk: DeskOf, after: AfterOrder = None, limit: Orders = 20
+) -> OrderPage:
+    """List somebody's orders, newest first."""
+    return order_page(await _reader(desk).orders_of(customer_id, after=after, limit=limit))
+
+
+@router.get("/orders/journal")
+async def read_journal(desk: DeskOf, after: Position = 0, limit: Events = 500) -> JournalPage:
+    """List the events of all sagas, as they were noted; who keeps a read model of orders builds it anew from them."""
+    return journal_page(await _reader(desk).journal(after=after, limit=limit), limit)
 
 
 @router.get("/orders/reviews")
@@ -116,6 +139,10 @@ async def get_timeline(order_id: UUID, desk: DeskOf) -> TimelineRead:
 async def list_prices(desk: DeskOf) -> list[PriceRead]:
     """List what is sold, and what a piece costs."""
     return [price_read(one) for one in await desk.orders.prices()]
+
+
+def _reader(desk: Desk) -> OrderReader:
+    return OrderReader(desk.orders.sessions)
 
 
 def install_errors(app: FastAPI) -> None:

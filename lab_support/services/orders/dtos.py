@@ -100,6 +100,33 @@ class OrderRead(BaseModel):
     updated_at: datetime
 
 
+class OrderPage(BaseModel):
+    """Somebody's orders, newest first; `next` is the `after` of the page that follows."""
+
+    items: list[OrderRead]
+    next: UUID | None
+
+
+class JournalEntry(BaseModel):
+    """One event of any order's saga, as Orders has sent or heard it."""
+
+    position: int
+    event_id: UUID
+    order_id: UUID
+    service: str
+    type: str
+    occurred_at: datetime
+    payload: dict[str, Any]
+
+
+class JournalPage(BaseModel):
+    """Events in the order in which Orders noted them; `next` is the `after` of the page that follows."""
+
+    items: list[JournalEntry]
+    next: int | None
+    last: int = Field(description="The position of the newest event there is.")
+
+
 class DeliveryNoteUpdate(BaseModel):
     """The one thing about an order that its buyer may change, once the saga has let go of it."""
 

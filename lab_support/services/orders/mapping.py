@@ -7,15 +7,21 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
+from lab_support.repositories import KeysetPage
 from lab_support.services.orders.dtos import (
+    JournalEntry,
+    JournalPage,
     OrderLineRead,
+    OrderPage,
     OrderRead,
     PriceRead,
     ReviewRead,
     TimelineEvent,
 )
 from lab_support.services.orders.entities import Order, OrderLine, Price, Review, TimelineEntry
+from lab_support.services.orders.reading import Journal
 
 
 def order_read(order: Order) -> OrderRead:
@@ -37,6 +43,30 @@ def order_read(order: Order) -> OrderRead:
             "created_at": order.created_at,
             "updated_at": order.updated_at,
         }
+    )
+
+
+def order_page(page: KeysetPage[Order, UUID]) -> OrderPage:
+    """Show a page of orders whose lines are loaded."""
+    return OrderPage(items=[order_read(order) for order in page.items], next=page.next)
+
+
+def journal_page(journal: Journal, limit: int) -> JournalPage:
+    """Show a page of the journal."""
+    items = [
+        JournalEntry(
+            position=entry.id,
+            event_id=entry.event_id,
+            order_id=entry.order_id,
+            service=entry.service,
+            type=entry.type,
+            occurred_at=entry.occurred_at,
+            payload=entry.payload,
+        )
+        for entry in journal.entries
+    ]
+    return JournalPage(
+        items=items, next=items[-1].position if len(items) == limit else None, last=journal.last
     )
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +30,17 @@ Session = Annotated[AsyncSession, Depends(get_session, scope="function")]
 def payment_book(session: Session) -> PaymentBook:
     """Give the endpoint the payments that there are."""
     return PaymentBook(session)
+
+
+OrderIds = Annotated[list[UUID], Query(min_length=1, max_length=100, description="Whose payments, repeated.")]
+
+
+@router.get("")
+async def list_payments(
+    order_id: OrderIds, payments: Annotated[PaymentBook, Depends(payment_book)]
+) -> list[PaymentRead]:
+    """Show the payments of these orders in one answer; orders without one are left out."""
+    return await payments.of(order_id)
 
 
 @router.get("/{order_id}", responses=problems(404))

@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -39,6 +39,13 @@ class PaymentRepository:
         """Give the promise to refund an order."""
         mine = (CompensationTask.subject == str(order_id), CompensationTask.action == REFUND_PAYMENT)
         return (await self._session.scalars(select(CompensationTask).where(*mine))).one_or_none()
+
+    async def refunds_of(self, order_ids: Collection[UUID]) -> Mapping[str, CompensationTask]:
+        """Give the promises to refund these orders, by the order's id as text."""
+        subjects = [str(one) for one in order_ids]
+        mine = (CompensationTask.subject.in_(subjects), CompensationTask.action == REFUND_PAYMENT)
+        found = await self._session.scalars(select(CompensationTask).where(*mine))
+        return {one.subject: one for one in found}
 
     async def of(self, order_ids: Collection[UUID]) -> Sequence[Payment]:
         """Give the payments of these orders, as they are now."""
