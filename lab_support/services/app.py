@@ -16,11 +16,11 @@ from sqlalchemy import MetaData
 
 from lab_support.messaging import Bus
 from lab_support.messaging.buses import open_bus
+from lab_support.services.acting import ActsAs, acting_as, as_service
 from lab_support.services.gateway import api as gateway_api
 from lab_support.services.gateway.entities import GatewayBase
 from lab_support.services.gateway.lifespan import NAME as GATEWAY
 from lab_support.services.gateway.lifespan import asks_neighbours
-from lab_support.services.acting import ActsAs, acting_as, as_service
 from lab_support.services.health import health_router
 from lab_support.services.housekeeping import Housekeeper, clean_bus
 from lab_support.services.own_paths import OwnPaths

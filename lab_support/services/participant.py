@@ -16,6 +16,7 @@ from typing import Protocol
 
 from lab_support.database import utc_now
 from lab_support.messaging import Bus, Listener, Relay, RelaySettings
+from lab_support.services.acting import acting_as, as_service
 
 
 class Worker(Protocol):
@@ -67,7 +68,7 @@ class Participant:
     def subscribe(self, bus: Bus) -> None:
         """Ask a bus for everything it wants to hear."""
         for one in self.listeners:
-            bus.subscribe(one.topic, one.group, one.handler)
+            bus.subscribe(one.topic, one.group, as_service(self.name, one.handler))
 
     @asynccontextmanager
     async def running(self, *, relaying: bool = True) -> AsyncIterator[None]:
@@ -76,8 +77,9 @@ class Participant:
         Args:
             relaying: Whether the relay runs here; else `lab relay` has to, in a process of its own.
         """
-        tasks = [asyncio.create_task(self.relay.run(), name=f"relay of {self.name}")] if relaying else []
-        tasks += [asyncio.create_task(one.run(), name=f"{one!r} of {self.name}") for one in self.workers]
+        with acting_as(self.name):
+            tasks = [asyncio.create_task(self.relay.run(), name=f"relay of {self.name}")] if relaying else []
+            tasks += [asyncio.create_task(one.run(), name=f"{one!r} of {self.name}") for one in self.workers]
         try:
             yield
         finally:
