@@ -17,9 +17,6 @@ from sqlalchemy import MetaData
 from lab_support.messaging import Bus
 from lab_support.messaging.buses import open_bus
 from lab_support.services.acting import ActsAs, acting_as, as_service
-from lab_support.services.gateway import api as gateway_api
-from lab_support.services.gateway.entities import GatewayBase
-from lab_support.services.gateway.lifespan import NAME as GATEWAY
 from lab_support.services.gateway.lifespan import asks_neighbours
 from lab_support.services.health import health_router
 from lab_support.services.housekeeping import Housekeeper, clean_bus
@@ -27,15 +24,14 @@ from lab_support.services.own_paths import OwnPaths
 from lab_support.services.participant import Around
 from lab_support.services.relational import data_folder, owns_database
 from lab_support.services.split import ALL as SPLIT
-from lab_support.services.split import NAMES, SplitService, Surroundings, UnknownServiceError
+from lab_support.services.split import GATEWAY, NAMES, SplitService, Surroundings, UnknownServiceError
 from lab_support.services.store import api as store_api
 from lab_support.services.store.entities import StoreBase
 from lab_support.services.web import new_app
 from lab_support.settings import Settings
 
 CATALOG_PATH = "/catalog"
-GATEWAY_PATH = "/shop"
-EVERY_SERVICE = ("store", *NAMES, "catalog", "gateway")
+EVERY_SERVICE = ("store", *NAMES, "catalog", GATEWAY.name)
 
 
 def create_app(
@@ -68,7 +64,9 @@ def create_app(
     services = {"store": create_store(settings)} if "store" in only else {}
     services |= {one.name: _create_split(one, settings) for one in split}
     services |= {"catalog": create_catalog(settings)} if "catalog" in only else {}
-    services |= {"gateway": create_gateway(settings, services)} if "gateway" in only else {}
+    if GATEWAY.name in only:
+        services |= {GATEWAY.name: create_gateway(settings, services)}
+        split.append(GATEWAY)
     for name, service in services.items():
         service.add_middleware(ActsAs, name=name)
 
@@ -94,8 +92,6 @@ def create_app(
         app.router.routes.append(OwnPaths(services[one.name], one.paths))
     if "catalog" in services:
         app.router.routes.append(OwnPaths(services["catalog"], [CATALOG_PATH]))
-    if "gateway" in services:
-        app.router.routes.append(OwnPaths(services["gateway"], [GATEWAY_PATH]))
     if "store" in services:
         app.mount("/store", services["store"])
     return app
@@ -127,12 +123,11 @@ def create_gateway(settings: Settings, here: Mapping[str, FastAPI]) -> FastAPI:
         settings: Its database, the addresses and the limits.
         here: The applications in this process, by name.
     """
-    database = owns_database(GATEWAY, GatewayBase.metadata, settings)
-    gateway = new_app(
-        "The gateway", asks_neighbours(settings, dict(here), database), documented_at=GATEWAY_PATH
-    )
-    gateway.include_router(gateway_api.router)
-    gateway_api.install_errors(gateway)
+    database = owns_database(GATEWAY.name, GATEWAY.tables, settings)
+    lifespan = asks_neighbours(settings, dict(here), database)
+    gateway = new_app("The gateway", lifespan, documented_at=GATEWAY.paths[0])
+    gateway.include_router(GATEWAY.router)
+    GATEWAY.install_errors(gateway)
     return gateway
 
 
@@ -180,7 +175,9 @@ async def _conversation(
 def _housekeeper(split: Sequence[SplitService], services: Mapping[str, FastAPI], bus: Bus) -> Housekeeper:
     """Keep house for every service that runs here, and on the bus."""
     chores = [
-        as_service(one.name, chore) for one in split for chore in one.chores(services[one.name].state.sessions)
+        as_service(one.name, chore)
+        for one in split
+        for chore in one.chores(services[one.name].state.sessions)
     ]
     return Housekeeper([*chores, *clean_bus(bus)])
 

@@ -21,10 +21,10 @@ from pydantic import ValidationError
 from lab_support.database import DatabaseUrlError
 from lab_support.messaging import BrokerUnavailableError, BusUrlError
 from lab_support.pools import DatabaseUnreachableError
-from lab_support.services.app import EVERY_SERVICE, GATEWAY_PATH, create_app
+from lab_support.services.app import EVERY_SERVICE, create_app
 from lab_support.services.listening import CannotListenError, base_url, listen
 from lab_support.services.relational import StartError
-from lab_support.services.split import NAMES, UnknownServiceError, split_service
+from lab_support.services.split import GATEWAY, NAMES, UnknownServiceError, split_service
 from lab_support.settings import Settings
 
 GRACE_S = 10
@@ -86,11 +86,9 @@ async def _serve_on(listener: socket.socket, host: str, settings: Settings, only
 
 def _paths(only: Collection[str]) -> list[str]:
     named = [name for name in EVERY_SERVICE if name in only]
-    own = {"gateway": (GATEWAY_PATH,)}
+    split = (*NAMES, GATEWAY.name)
     return [
-        path
-        for name in named
-        for path in (split_service(name).paths if name in NAMES else own.get(name, (f"/{name}",)))
+        path for name in named for path in ([f"/{name}"] if name not in split else split_service(name).paths)
     ]
 
 

@@ -22,6 +22,10 @@ from lab_support.services.customers import api as customers_api
 from lab_support.services.customers import entities as customers
 from lab_support.services.customers.participation import participate as customers_participate
 from lab_support.services.customers.seed import seed as customers_seed
+from lab_support.services.gateway import api as gateway_api
+from lab_support.services.gateway import entities as gateway
+from lab_support.services.gateway.participation import participate as gateway_participate
+from lab_support.services.gateway.seed import seed as gateway_seed
 from lab_support.services.housekeeping import Chore, ForgetKeys, clean_inbox, clean_keys
 from lab_support.services.inventory import api as inventory_api
 from lab_support.services.inventory import entities as inventory
@@ -166,6 +170,18 @@ ALL: Final[tuple[SplitService, ...]] = (
     ),
 )
 NAMES: Final = tuple(one.name for one in ALL)
+GATEWAY: Final = SplitService(
+    name="gateway",
+    paths=("/shop",),
+    tables=gateway.GatewayBase.metadata,
+    outbox=gateway.OutboxMessage,
+    inbox=gateway.InboxMessage,
+    router=gateway_api.router,
+    install_errors=gateway_api.install_errors,
+    part=_plainly(gateway_participate),
+    seed=gateway_seed,
+)
+"""It listens to all of them, and takes no part in what they do together."""
 
 
 class UnknownServiceError(ValueError):
@@ -182,7 +198,7 @@ def split_service(name: str) -> SplitService:
     Raises:
         UnknownServiceError: There is none of this name.
     """
-    for one in ALL:
+    for one in (*ALL, GATEWAY):
         if one.name == name:
             return one
-    raise UnknownServiceError(name, NAMES)
+    raise UnknownServiceError(name, (*NAMES, GATEWAY.name))

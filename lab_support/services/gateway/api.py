@@ -1,7 +1,7 @@
 """The gateway over HTTP: views put together from several services, and how it gets on with them.
 
 Section:
-    13.9, "API composition"
+    13.9, "API composition" and "CQRS"
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from lab_support.services.gateway.dtos import (
     CircuitRead,
     OrderView,
     OrderViewPage,
+    SummaryAnswer,
+    SummaryPage,
 )
 from lab_support.services.gateway.errors import (
     GatewayError,
@@ -65,6 +67,20 @@ async def list_orders(
 ) -> OrderViewPage:
     """List somebody's orders, newest first, each with its payment and its reservation."""
     return await shop.orders_of(customer_id, after=after, limit=limit)
+
+
+@router.get("/summaries", responses=problems(404))
+async def list_summaries(
+    customer_id: Whose, shop: GatewayOf, after: After = None, limit: Limit = 20
+) -> SummaryPage:
+    """List somebody's orders from the read model, newest first; `as_of` says up to when it has heard."""
+    return await shop.summaries_of(customer_id, after=after, limit=limit)
+
+
+@router.get("/summaries/{order_id}", responses=problems(404))
+async def show_summary(order_id: UUID, shop: GatewayOf) -> SummaryAnswer:
+    """Show an order from the read model; `as_of` says up to when it has heard."""
+    return await shop.summary(order_id)
 
 
 @router.get("/circuits")

@@ -180,9 +180,11 @@ class JournalEntry(Part):
 
     position: Annotated[int, Field(ge=0)]
     event_id: UUID
+    order_id: UUID
     service: Word
     type: Annotated[str, Field(min_length=1, max_length=255)]
     occurred_at: AwareDatetime
+    recorded_at: AwareDatetime
     payload: dict[str, Any]
 
 

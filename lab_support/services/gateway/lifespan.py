@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
 from pydantic import AnyHttpUrl
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support.services.gateway.asking import Neighbours
-from lab_support.services.gateway.composing import Composer
+from lab_support.services.gateway.composing import About, Composer, Hint
 from lab_support.services.gateway.remote import RemoteService
+from lab_support.services.gateway.repository import SummaryRepository
 from lab_support.services.gateway.service import Gateway
 from lab_support.settings import Settings
-
-NAME = "gateway"
 
 
 def neighbours(settings: Settings, here: Mapping[str, FastAPI]) -> Neighbours:
@@ -67,14 +68,30 @@ def asks_neighbours(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         told: Settings = getattr(app.state, "settings", settings)
         async with owns_database(app):
-            composer = Composer(neighbours=neighbours(told, here))
+            sessions = app.state.sessions
+            composer = Composer(neighbours=neighbours(told, here), hint=summary_hint(sessions))
             try:
-                app.state.gateway = Gateway(composer=composer, deadline_s=told.gateway_deadline_s)
+                app.state.gateway = Gateway(
+                    composer=composer, sessions=sessions, deadline_s=told.gateway_deadline_s
+                )
                 yield
             finally:
                 await composer.close()
 
     return lifespan
+
+
+def summary_hint(sessions: async_sessionmaker[AsyncSession]) -> Hint:
+    """Tell from the read model what an order is about, before Orders has answered."""
+
+    async def hint(order_id: UUID) -> About | None:
+        async with sessions() as session:
+            found = await SummaryRepository(session).get(order_id)
+        if found is None or found.customer_id is None or found.items is None:
+            return None
+        return About(found.customer_id, frozenset(str(line["sku"]) for line in found.items))
+
+    return hint
 
 
 def _shown(address: AnyHttpUrl) -> str:

@@ -116,6 +116,7 @@ class JournalEntry(BaseModel):
     service: str
     type: str
     occurred_at: datetime
+    recorded_at: datetime
     payload: dict[str, Any]
 
 

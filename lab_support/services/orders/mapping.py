@@ -61,6 +61,7 @@ def journal_page(journal: Journal, limit: int) -> JournalPage:
             service=entry.service,
             type=entry.type,
             occurred_at=entry.occurred_at,
+            recorded_at=entry.recorded_at,
             payload=entry.payload,
         )
         for entry in journal.entries
