@@ -19,6 +19,8 @@ Money = Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)]
 
 CustomerId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Sku = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,64}$")]
+ProductId = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
+ProductName = Annotated[str, Field(pattern=r"^[^\x00]{1,200}$")]
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 PayBy = Literal["credit", "card"]
 Coordination = Literal["choreography", "orchestration"]

@@ -6,8 +6,10 @@ Section:
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
@@ -39,13 +41,15 @@ class CustomerCreate(BaseModel):
 
 
 class CustomerRead(BaseModel):
-    """A customer's credit: what is left of it, and what is reserved for orders."""
+    """A customer's credit: what is left of it, and what is reserved for orders; and the last order, if any."""
 
     customer_id: CustomerId
     name: str
     credit: Amount
     reserved: Amount
     blocked: bool
+    last_order_id: UUID | None
+    last_order_at: datetime | None
 
 
 class CustomerPage(BaseModel):

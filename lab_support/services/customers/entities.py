@@ -32,7 +32,10 @@ class CustomersBase(TableBase, DeclarativeBase):
 
 
 class Customer(TimestampMixin, CustomersBase):
-    """Somebody who buys; `credit` is what is left of it, so what is reserved is no longer part of it."""
+    """Somebody who buys; `credit` is what is left of it, so what is reserved is no longer part of it.
+
+    The last order is the newest that Orders has told of, whatever became of it.
+    """
 
     __tablename__ = "customers"
     __table_args__ = (CheckConstraint("credit >= 0", name="credit_not_negative"),)
@@ -42,6 +45,8 @@ class Customer(TimestampMixin, CustomersBase):
     email: Mapped[str] = mapped_column(String(320))
     credit: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     blocked: Mapped[bool] = mapped_column(server_default=false())
+    last_order_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    last_order_id: Mapped[UUID | None] = mapped_column(Uuid())
 
 
 class CreditReservation(TimestampMixin, CustomersBase):

@@ -40,7 +40,11 @@ from lab_support.services.customers.events import (
     StockUnavailable,
     VerifyCustomer,
 )
-from lab_support.services.customers.repository import ReservationRepository, send_letter
+from lab_support.services.customers.repository import (
+    CustomerRepository,
+    ReservationRepository,
+    send_letter,
+)
 from lab_support.services.vocabulary import RELEASE_CREDIT
 
 NAME: Final = "customers"
@@ -65,6 +69,12 @@ class Reactions:
 
     async def to_event(self, uow: UnitOfWork, event: Event, payload: Any) -> None:
         """React to something that has happened."""
+        await self._react(uow, event, payload)
+        if isinstance(payload, OrderCreated):
+            customers = CustomerRepository(uow.session)
+            await customers.note_order(payload.customer_id, payload.order_id, event.occurred_at)
+
+    async def _react(self, uow: UnitOfWork, event: Event, payload: Any) -> None:
         match payload:
             case OrderCreated(coordination="choreography", pay_by="credit"):
                 await reserve(uow, Purchase.of(payload), event)

@@ -27,4 +27,6 @@ def customer_read(customer: Customer, reserved: Decimal) -> CustomerRead:
         credit=customer.credit,
         reserved=reserved,
         blocked=customer.blocked,
+        last_order_id=customer.last_order_id,
+        last_order_at=customer.last_order_at,
     )

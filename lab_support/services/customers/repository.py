@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Update, exists, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Update, and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lab_support.database.inserts import insert_if_absent
@@ -54,6 +54,18 @@ class CustomerRepository(SqlAlchemyRepository[Customer, str]):
         more = func.round(Customer.credit + amount, 2)
         return await _changed(
             self._session, update(Customer).where(Customer.id == customer_id).values(credit=more)
+        )
+
+    async def note_order(self, customer_id: str, order_id: UUID, taken_at: datetime) -> bool:
+        """Note an order as somebody's last one, unless a newer one is known; tell whether it is the last."""
+        newer = or_(
+            Customer.last_order_at.is_(None),
+            Customer.last_order_at < taken_at,
+            and_(Customer.last_order_at == taken_at, Customer.last_order_id < order_id),
+        )
+        noted = {"last_order_at": taken_at, "last_order_id": order_id}
+        return await _changed(
+            self._session, update(Customer).where(Customer.id == customer_id, newer).values(**noted)
         )
 
     async def is_blocked(self, customer_id: str) -> bool | None:

@@ -16,7 +16,19 @@ from lab_support.database import unit_of_work
 from lab_support.database.inserts import insert_if_absent
 from lab_support.services.inventory.entities import Stock
 
-STOCK: Final = MappingProxyType({"LAMP-7": 40, "DESK-1": 10, "CHAIR-4": 25, "MUG-2": 500, "CABLE-9": 0})
+STOCK: Final = MappingProxyType(
+    {
+        "LAMP-7": 40,
+        "DESK-1": 10,
+        "CHAIR-4": 25,
+        "MUG-2": 500,
+        "CABLE-9": 0,
+        "MON-27": 15,
+        "TEE-1-M": 60,
+        "BOOK-1": 80,
+    }
+)
+"""Pieces by sku: products of the catalogue's demo data."""
 
 
 async def seed(sessions: async_sessionmaker[AsyncSession]) -> None:

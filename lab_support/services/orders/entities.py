@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     JSON,
@@ -100,14 +100,26 @@ class Order(OrdersBase):
 
 
 class Price(OrdersBase):
-    """What a piece costs; the price list is Orders' own."""
+    """A copy of what the catalogue says about one product, kept by its events and by nobody else.
+
+    Its key is the owner's key: a sku can pass from one product to another. `version` is the product's in the
+    catalogue, 0 for a row that no event has told, and `as_of` is when the catalogue said it. A discontinued
+    product keeps its row, so that an older event that comes late finds it.
+    """
 
     __tablename__ = "prices"
-    __table_args__ = (CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),)
+    __table_args__ = (
+        CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
+        Index("ix_prices_sku", "sku"),
+    )
 
-    sku: Mapped[str] = mapped_column(String(64), primary_key=True)
+    product_id: Mapped[str] = mapped_column(String(24), primary_key=True, default=lambda: uuid4().hex[:24])
+    sku: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(200))
     unit_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    as_of: Mapped[datetime | None]
+    discontinued_at: Mapped[datetime | None]
 
 
 class TimelineEntry(OrdersBase):

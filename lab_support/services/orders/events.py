@@ -20,12 +20,15 @@ from lab_support.services.vocabulary import (
     Money,
     PayBy,
     Payload,
+    ProductId,
+    ProductName,
     Sku,
 )
 
 TOPIC = "order"
 Reason = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 """A code such as NO_STOCK, never the text of an exception."""
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z-]{1,50}$")]
 REPLIES = "order.replies"
 
@@ -195,8 +198,45 @@ class CompensationFailed(Payload):
     attempts: int = Field(ge=0, le=2**31 - 1)
 
 
+class ProductAdded(Payload):
+    """The catalogue offers a new product."""
+
+    product_id: ProductId
+    version: Version
+    sku: Sku
+    name: ProductName
+    price: Money
+
+
+class ProductPriceChanged(Payload):
+    """A product of the catalogue costs something else."""
+
+    product_id: ProductId
+    version: Version
+    sku: Sku
+    name: ProductName
+    price: Money
+
+
+class ProductChanged(Payload):
+    """A product of the catalogue has another name or description."""
+
+    product_id: ProductId
+    version: Version
+    sku: Sku
+    name: ProductName
+    price: Money
+
+
+class ProductDiscontinued(Payload):
+    """The catalogue no longer offers a product."""
+
+    product_id: ProductId
+    version: Version
+
+
 PUBLISHED = (OrderCreated, OrderApproved, OrderConfirmed, OrderFailed, ReviewResolved)
-READ = (
+ABOUT_ORDERS = (
     CustomerVerified,
     CustomerVerificationFailed,
     CustomerCreditReserved,
@@ -213,6 +253,8 @@ READ = (
     NothingToCompensate,
     CompensationFailed,
 )
+ABOUT_PRODUCTS = (ProductAdded, ProductPriceChanged, ProductChanged, ProductDiscontinued)
+READ = (*ABOUT_ORDERS, *ABOUT_PRODUCTS)
 
 EVENTS = EventTypes()
 for _model in (*PUBLISHED, *READ):

@@ -20,7 +20,7 @@ from lab_support.messaging import Event, EventTypes, UnreadableEventError
 from lab_support.messaging.inbox import park
 from lab_support.services.orders.endings import announce_end
 from lab_support.services.orders.entities import InboxMessage, Order
-from lab_support.services.orders.events import READ, REPLIES, CompensationFailed
+from lab_support.services.orders.events import ABOUT_ORDERS, REPLIES, CompensationFailed
 from lab_support.services.orders.orchestration import OrderSagas
 from lab_support.services.orders.repository import OrderRepository
 from lab_support.services.orders.review_queue import Failure, open_review
@@ -31,8 +31,8 @@ NAME: Final = "orders"
 """The consumer in the inbox, and the group on the bus."""
 
 HEARD = EventTypes()
-"""What Orders understands of others; its own events, sent to it by somebody else, would be forged."""
-for _model in READ:
+"""What Orders understands of others about its orders; its own events, sent to it by somebody else, would be forged."""
+for _model in ABOUT_ORDERS:
     HEARD.register(_model)
 
 

@@ -17,6 +17,10 @@ from lab_support.services.orders.entities import InboxMessage, OutboxMessage
 from lab_support.services.orders.events import REPLIES
 from lab_support.services.orders.handlers import HEARD, NAME, Hearing
 from lab_support.services.orders.orchestration import OrderSagas
+from lab_support.services.orders.prices import HEARD as HEARD_OF_PRODUCTS
+from lab_support.services.orders.prices import NAME as PRICES
+from lab_support.services.orders.prices import TOPIC as PRODUCTS
+from lab_support.services.orders.prices import keep_price
 from lab_support.services.participant import Around, Participant
 from lab_support.settings import Settings
 
@@ -50,11 +54,11 @@ def participate(
         "sessions": sessions,
         "inbox": InboxMessage,
         "outbox": OutboxMessage,
-        "types": HEARD,
         "wake": relay.wake,
     }
-    hears = Consumer(name=NAME, effect=hearing.heard, **common)
-    hears_replies = Consumer(name=REPLIES, effect=hearing.answered, **common)
+    hears = Consumer(name=NAME, effect=hearing.heard, types=HEARD, **common)
+    hears_replies = Consumer(name=REPLIES, effect=hearing.answered, types=HEARD, **common)
+    hears_of_products = Consumer(name=PRICES, effect=keep_price, types=HEARD_OF_PRODUCTS, **common)
     timekeeper = Timekeeper(sessions, OutboxMessage, sagas.orchestrator, wake=relay.wake, **waits)
     return Participant(
         name=NAME,
@@ -62,6 +66,7 @@ def participate(
         listeners=[
             *(Listener(topic, NAME, hears) for topic in TOPICS),
             Listener(REPLIES, NAME, hears_replies),
+            Listener(PRODUCTS, NAME, hears_of_products),
         ],
         workers=[DeadlineWorker(sessions, wake=relay.wake, **waits), timekeeper],
     )

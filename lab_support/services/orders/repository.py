@@ -10,7 +10,7 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +18,11 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from lab_support.database.inserts import ignoring_insert
+from lab_support.database.inserts import ignoring_insert, insert_if_absent
 from lab_support.services.orders.entities import Order, OrderLine, OrdersBase, Price, Review, TimelineEntry
 from lab_support.services.orders.states import WAITING, Ending
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 MOST_EVENTS = 500
 """The most events of one order that are shown; a saga has a dozen."""
 
@@ -81,19 +82,32 @@ class OrderRepository:
 
 
 class PriceRepository:
-    """The price list."""
+    """The price list, a copy of what the catalogue says."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def of(self, skus: Collection[str]) -> dict[str, Price]:
-        """Give the prices of those products that have one."""
-        found = await self._session.scalars(select(Price).where(Price.sku.in_(skus)))
+        """Give the prices of those products that are offered; of two with one sku, what was said last."""
+        offered = select(Price).where(Price.sku.in_(skus), Price.discontinued_at.is_(None))
+        found = sorted(await self._session.scalars(offered), key=_when_said)
         return {price.sku: price for price in found}
 
     async def all(self, *, limit: int = 1000) -> list[Price]:
         """Give the list in the order of the products' names for machines."""
-        return list(await self._session.scalars(select(Price).order_by(Price.sku).limit(limit)))
+        offered = select(Price).where(Price.discontinued_at.is_(None)).order_by(Price.sku)
+        return list(await self._session.scalars(offered.limit(limit)))
+
+    async def keep(self, product_id: str, version: int, **said: Any) -> bool:
+        """Take what one version of a product says, unless a newer one was heard before; tell whether it was taken."""
+        if await insert_if_absent(self._session, Price, product_id=product_id, version=version, **said):
+            return True
+        return await self.change(product_id, version, **said)
+
+    async def change(self, product_id: str, version: int, **said: Any) -> bool:
+        """Change what an older version of a product said; tell whether there was one."""
+        older = (Price.product_id == product_id, Price.version < version)
+        return await _changed_one(self._session, Price, *older, version=version, **said)
 
 
 class TimelineRepository:
@@ -161,6 +175,10 @@ class ReviewRepository:
             resolution=resolution,
             note=note,
         )
+
+
+def _when_said(price: Price) -> tuple[datetime, int]:
+    return price.as_of or _NEVER, price.version
 
 
 async def _changed_one(

@@ -57,9 +57,9 @@ def by_card(order: UUID) -> Event:
 
 
 REACTIONS: Final[dict[str, Reaction]] = {
-    "reserve": Reaction((), created, 4, ("RESERVED", ["CustomerCreditReserved"], None, 0)),
-    "refuse": Reaction((), too_dear, 6, ("REFUSED", ["CustomerCreditLimitExceeded"], None, 0)),
-    "verify": Reaction((), by_card, 3, (None, ["CustomerVerified"], None, 0)),
+    "reserve": Reaction((), created, 5, ("RESERVED", ["CustomerCreditReserved"], None, 0)),
+    "refuse": Reaction((), too_dear, 7, ("REFUSED", ["CustomerCreditLimitExceeded"], None, 0)),
+    "verify": Reaction((), by_card, 4, (None, ["CustomerVerified"], None, 0)),
     "approve": Reaction((created,), approved, 3, ("RESERVED", ["CustomerCreditReserved"], None, 1)),
     "tombstone": Reaction((), failed, 2, ("CANCELLED", [], None, 0)),
     "promise": Reaction((created,), fails, 2, ("RESERVED", ["CustomerCreditReserved"], "OPEN", 0)),

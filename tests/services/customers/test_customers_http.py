@@ -43,7 +43,9 @@ def nothing() -> Any:
 async def test_customer_shows_what_is_left_and_what_is_reserved(
     client: httpx.AsyncClient, world: CustomerWorld
 ) -> None:
-    await world.hear(created(uuid4(), "0.10"), created(uuid4(), "0.20"), created(uuid4(), "500.00"))
+    older = [created(uuid4(), "0.10"), created(uuid4(), "0.20")]
+    last = created(uuid4(), "500.00")
+    await world.hear(*older, last)
 
     answer = await client.get("/customers/ada")
 
@@ -53,6 +55,8 @@ async def test_customer_shows_what_is_left_and_what_is_reserved(
         "credit": "99.70",
         "reserved": "0.30",
         "blocked": False,
+        "last_order_id": last.payload["order_id"],
+        "last_order_at": last.occurred_at.isoformat().replace("+00:00", "Z"),
     }
 
 
