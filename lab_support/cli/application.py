@@ -1,4 +1,4 @@
-"""The verbs about the application and the machine: serve, backfill, doctor.
+"""The verbs about the application and the machine: serve, backfill, rebuild, doctor.
 
 Section:
     13.1, "CRUD over HTTP"
@@ -33,7 +33,7 @@ def serve(
     service: Annotated[
         list[str] | None,
         typer.Option(
-            help="Serve only this one: store, orders, customers, payments, inventory, catalog or gateway; may be repeated.",
+            help="Only this: store, orders, customers, payments, inventory, catalog or gateway; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -100,8 +100,53 @@ def backfill(
             raise typer.Exit(1)
 
 
+def rebuild(
+    what: Annotated[str, typer.Argument(help="Which read model: order-summaries.")],
+    data: Annotated[Path | None, typer.Option(help="Folder that keeps the data.", file_okay=False)] = None,
+    orders: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where Orders answers; LAB_ORDERS_AT without it.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
+) -> None:
+    """Build a read model anew from the owners' events, while the old one is shown.
+
+    It may be stopped, and begun again; until it has ended nothing has changed. With --json: an object with "events",
+    how many were read, and "unreadable", the ids of those that nobody could understand.
+    """
+    with errors_in_one_line(), services_errors_in_one_line():
+        if what != "order-summaries":
+            fail(f"There is no read model '{what}'. Run: lab rebuild order-summaries")
+        from lab_support.services.gateway.errors import NoAnswerError, RebuildOvertakenError
+        from lab_support.services.rebuilding import rebuild_summaries
+        from lab_support.settings import Settings
+
+        given = {"data": data, "orders_at": orders}
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        try:
+            with progress_bar("Building the order summaries", None) as tell:
+                done = asyncio.run(rebuild_summaries(settings, tell))
+        except NoAnswerError as error:
+            fail(
+                f"The journal of Orders can't be read at {settings.orders_at}: {error}. Nothing was changed."
+            )
+        except RebuildOvertakenError as error:
+            fail(str(error))
+        if as_json:
+            say_json({"events": done.events, "unreadable": sorted(map(str, done.unreadable))})
+        else:
+            typer.echo(f"The order summaries are new, built from {done.events} event(s).")
+            for event_id in sorted(done.unreadable):
+                say_aside(f"event {event_id} can't be understood, and is in no summary.")
+        if done.unreadable:
+            raise typer.Exit(1)
+
+
 VERBS = (
     ("serve", "lab serve --port 8000 --data shop-data", serve),
     ("backfill", "lab backfill catalog --data shop-data", backfill),
+    ("rebuild", "lab rebuild order-summaries --data shop-data --orders http://127.0.0.1:8000", rebuild),
     ("doctor", "lab doctor --json", doctor),
 )

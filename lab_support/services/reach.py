@@ -28,10 +28,15 @@ def has_own_url(name: str, settings: Settings) -> bool:
 
 
 @contextmanager
-def existing_folder(settings: Settings, names: Collection[str]) -> Iterator[Path]:
+def existing_folder(settings: Settings, names: Collection[str], *, bus: bool = True) -> Iterator[Path]:
     """Give the folder in which running services keep their files.
 
     Where databases and bus all have URLs no folder is needed, and a temporary one is given.
+
+    Args:
+        settings: Where data and bus are.
+        names: The services whose databases are needed.
+        bus: Whether the bus is needed too.
 
     Raises:
         StartError: It is needed and was not named, or is not there.
@@ -43,10 +48,11 @@ def existing_folder(settings: Settings, names: Collection[str]) -> Iterator[Path
             )
         yield settings.data
         return
-    if settings.bus_url is None or not all(has_own_url(name, settings) for name in names):
+    if (bus and settings.bus_url is None) or not all(has_own_url(name, settings) for name in names):
+        example = next(iter(names), "orders").upper()
         raise StartError(
             "nobody said where the data is. Give --data DIR (or LAB_DATA), the folder that `lab serve --data` "
-            "was given; or LAB_BUS_URL and the URL of each service, such as LAB_ORDERS_URL."
+            f"was given; or {'LAB_BUS_URL and ' if bus else ''}the URL of each service, such as LAB_{example}_URL."
         )
     with TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)

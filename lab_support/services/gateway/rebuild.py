@@ -53,7 +53,7 @@ class Rebuilt:
     """
 
     events: int = 0
-    unreadable: list[UUID] = field(default_factory=list)
+    unreadable: set[UUID] = field(default_factory=set)
 
 
 def _unseen(_done: int, _of: int | None) -> None:
@@ -128,7 +128,7 @@ class Rebuild:
                 try:
                     facts += _facts(Event.model_validate(document), received_at, done)
                 except ValidationError:
-                    done.unreadable.append(event_id)
+                    done.unreadable.add(event_id)
                 done.events += 1
             await self._project(generation, facts)
             if len(rows) < self.page:
@@ -218,6 +218,6 @@ def _facts(event: Event, heard_at: datetime, done: Rebuilt) -> list[Fact]:
     try:
         payload = EVENTS.payload_of(event)
     except UnreadableEventError:
-        done.unreadable.append(event.event_id)
+        done.unreadable.add(event.event_id)
         return []
     return [fact_of(payload, service=service, occurred_at=event.occurred_at, heard_at=heard_at)]
