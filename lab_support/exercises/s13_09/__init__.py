@@ -1,0 +1,8 @@
+"""13.9: what students are asked about a database for each service."""
+
+from lab_support.exercises.s13_09.e1_cut_the_table import cut_the_table
+
+TITLE = "Database per service"
+EXERCISES = (cut_the_table,)
+
+__all__ = ["EXERCISES", "TITLE"]

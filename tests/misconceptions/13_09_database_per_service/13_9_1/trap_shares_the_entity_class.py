@@ -1,0 +1,71 @@
+from lab_support.database import WRITES, build_engine, create_tables, session_factory
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Numeric, String, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Product(Base):
+    __tablename__ = "products"
+
+    sku: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(200))
+    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    free: Mapped[int] = mapped_column(default=0)
+
+
+class Catalogue:
+    def __init__(self, databases, stock) -> None:
+        self._engine = build_engine(databases.catalogue)
+        self._sessions = session_factory(self._engine.execution_options(**WRITES))
+        self._stock = stock
+
+    async def start(self) -> None:
+        await create_tables(self._engine, Base.metadata)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def add(self, sku: str, name: str, price: Decimal) -> None:
+        async with self._sessions.begin() as session:
+            session.add(Product(sku=sku, name=name, price=price))
+
+    async def page(self, sku: str) -> dict[str, Any] | None:
+        async with self._sessions() as session:
+            product = await session.get(Product, sku)
+        if product is None:
+            return None
+        free = await self._stock.free(sku)  # after the session: who waits for others holds no connection
+        return {"sku": sku, "name": product.name, "price": product.price, "free": free}
+
+
+class Inventory:
+    def __init__(self, databases) -> None:
+        self._engine = build_engine(databases.inventory)
+        self._sessions = session_factory(self._engine.execution_options(**WRITES))
+
+    async def start(self) -> None:
+        await create_tables(self._engine, Base.metadata)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def receive(self, sku: str, units: int) -> None:
+        async with self._sessions.begin() as session:
+            more = update(Product).where(Product.sku == sku).values(free=Product.free + units)
+            if not (await session.execute(more)).rowcount:
+                session.add(Product(sku=sku, free=units))
+
+    async def reserve(self, sku: str, units: int) -> bool:
+        enough = (Product.sku == sku, Product.free >= units)
+        async with self._sessions.begin() as session:
+            less = update(Product).where(*enough).values(free=Product.free - units)
+            return (await session.execute(less)).rowcount == 1
+
+    async def free(self, sku: str) -> int:
+        async with self._sessions() as session:
+            return await session.scalar(select(Product.free).where(Product.sku == sku)) or 0
