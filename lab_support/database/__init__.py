@@ -20,6 +20,7 @@ from lab_support.database.retries import RetriesExhaustedError, is_transient, re
 from lab_support.database.scratch import Backend, scratch_database
 from lab_support.database.sessions import get_session, session_factory, writing_session
 from lab_support.database.sqlite import WRITES
+from lab_support.database.statement_timeout import statement_timeout
 from lab_support.database.trace_events import Trace, TracedEvent
 from lab_support.database.tracing import trace_sql
 from lab_support.database.unit_of_work import UnitOfWork, unit_of_work
@@ -54,6 +55,7 @@ __all__ = [
     "scratch_database",
     "server_utc_now",
     "session_factory",
+    "statement_timeout",
     "trace_sql",
     "unit_of_work",
     "utc_now",

@@ -16,7 +16,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
 from lab_support.database import mariadb, sqlite
+from lab_support.database.statement_limits import install_statement_limits
 from lab_support.database.urls import asynchronous, cannot_connect
+from lab_support.pools.gauged_pool import GaugedQueuePool
 from lab_support.pools.settings import PoolSettings, Timeouts
 
 
@@ -40,6 +42,8 @@ def build_engine(
     pool, timeouts = pool or PoolSettings(), timeouts or Timeouts()
     engine = create_async_engine(
         target,
+        poolclass=GaugedQueuePool,
+        trace_checkouts=pool.trace_checkouts,
         pool_size=pool.size,
         max_overflow=pool.max_overflow,
         pool_timeout=pool.timeout_s,
@@ -53,6 +57,7 @@ def build_engine(
         engine.dialect.do_ping = _ping_file  # type: ignore[assignment,method-assign]
     elif target.get_backend_name() == "postgresql":
         engine.dialect.do_ping = _ping_postgres  # type: ignore[assignment,method-assign]
+    install_statement_limits(engine.sync_engine, timeouts)
     _explain_failed_connections(engine.sync_engine)
     return engine
 

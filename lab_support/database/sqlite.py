@@ -10,6 +10,7 @@ Section:
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -19,10 +20,11 @@ from typing import Any, Final
 
 import aiosqlite
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import PoolResetState
 from sqlalchemy.util import await_only
 
+from lab_support.database.statement_limits import wanted_limit
 from lab_support.database.urls import cannot_connect
 from lab_support.pools.settings import Timeouts
 
@@ -78,6 +80,7 @@ def make_honest(engine: Engine, timeouts: Timeouts) -> None:
     event.listen(engine, "reset", _end_transaction)
     event.listen(engine, "before_cursor_execute", _start_clock(timeouts.statement_s))
     event.listen(engine, "after_cursor_execute", _stop_clock)
+    event.listen(engine, "handle_error", _stop_abandoned)
 
 
 def _configure(engine: Engine, timeouts: Timeouts) -> Callable[[DBAPIConnection, Any], None]:
@@ -104,15 +107,22 @@ def _set_pragmas(connection: DBAPIConnection, timeouts: Timeouts) -> None:
 
 
 class Deadline:
-    """The moment at which a connection's running statement is to be stopped."""
+    """The moment at which a connection's running statement is to be stopped.
 
-    __slots__ = ("at",)
+    Attributes:
+        at: On the clock `time.monotonic`, in seconds; None while nothing is limited.
+        looks: How often a statement has asked so far; while it goes up, a statement runs.
+    """
+
+    __slots__ = ("at", "looks")
 
     def __init__(self) -> None:
         self.at: float | None = None
+        self.looks = 0
 
     def passed(self) -> bool:
         """Tell SQLite, between two steps, whether to interrupt the statement."""
+        self.looks += 1
         return self.at is not None and time.monotonic() > self.at
 
 
@@ -142,10 +152,20 @@ def _end_transaction(connection: DBAPIConnection, _record: Any, state: PoolReset
 
 def _start_clock(statement_s: float) -> Callable[..., None]:
     def before(connection: Connection, *_: Any) -> None:
-        connection.info["deadline"].at = time.monotonic() + statement_s
+        limit_s = wanted_limit(connection, statement_s)
+        connection.info["deadline"].at = time.monotonic() + (statement_s if limit_s is None else limit_s)
 
     return before
 
 
 def _stop_clock(connection: Connection, *_: Any) -> None:
     connection.info["deadline"].at = None
+
+
+def _stop_abandoned(failure: ExceptionContext) -> None:
+    """Stop a statement whose task was cancelled: the driver's thread knows nothing of tasks and would run on."""
+    connection = failure.connection
+    if connection is None or connection.closed or connection.invalidated:
+        return
+    if not isinstance(failure.original_exception, Exception):
+        connection.info["deadline"].at = -math.inf
