@@ -18,7 +18,7 @@ from benchmarks.shop import Shop, open_shop
 from lab_support.database import scratch_database
 from lab_support.services.split import NAMES
 
-IN_FLIGHT, SAGAS, PAIRS = 50, 60, 7
+IN_FLIGHT, SAGAS, PAIRS = 50, 150, 7
 OLD_ORDERS = 10_000
 
 

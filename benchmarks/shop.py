@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -125,15 +125,30 @@ class Shop:
                 await opened.enter_async_context(part.running())
             yield
 
-    def tell_of_ends(self, handler: Handler) -> Handler:
+    def tell_of_ends(self, consumer: Consumer) -> Handler:
         """Have the end of a saga told here: Customers has dealt with OrderApproved or OrderFailed."""
+        return _Telling(consumer, self.waiting)
 
-        async def handle(event: Event) -> None:
-            await handler(event)
+
+@dataclass(frozen=True)
+class _Telling:
+    """A consumer that says when it has dealt with the end of an order."""
+
+    consumer: Consumer
+    waiting: dict[str, asyncio.Event]
+
+    async def __call__(self, event: Event) -> None:
+        await self.consumer(event)
+        self._tell([event])
+
+    async def handle_batch(self, events: Sequence[Event]) -> None:
+        await self.consumer.handle_batch(events)
+        self._tell(events)
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
             if event.type in ("OrderApproved", "OrderFailed"):
                 self.waiting.setdefault(event.aggregate_id, asyncio.Event()).set()
-
-        return handle
 
 
 @asynccontextmanager
@@ -173,7 +188,9 @@ async def open_shop(
         shop = Shop(bus, engines, parts, desk)
         for name, part in parts.items():
             for one in part.listeners:
-                handler = shop.tell_of_ends(one.handler) if name == "customers" else one.handler
+                handler = one.handler
+                if name == "customers" and isinstance(handler, Consumer):
+                    handler = shop.tell_of_ends(handler)
                 shop.subscriptions.append(bus.subscribe(one.topic, one.group, handler))
         await fill(engines)
         yield shop

@@ -3,7 +3,7 @@
 May import `database`, `pools` and `settings`.
 """
 
-from lab_support.messaging.bus import Bus, DeadLetter, Handler, Listener, Message
+from lab_support.messaging.bus import BatchHandler, Bus, DeadLetter, Handler, Listener, Message
 from lab_support.messaging.buses import BusUrlError, open_bus
 from lab_support.messaging.consumer import Consumer
 from lab_support.messaging.delivery_faults import DeliveryFaults
@@ -16,6 +16,7 @@ from lab_support.messaging.errors import (
     MalformedEventError,
     MessagingError,
     NewerVersionError,
+    RedeliveredError,
     UnknownEventTypeError,
     UnreadableEventError,
 )
@@ -28,6 +29,7 @@ from lab_support.messaging.unit_of_work import unit_of_work
 
 __all__ = [
     "MAX_EVENT_BYTES",
+    "BatchHandler",
     "BrokerUnavailableError",
     "Bus",
     "BusUrlError",
@@ -46,6 +48,7 @@ __all__ = [
     "MessagingError",
     "NewerVersionError",
     "OutboxMixin",
+    "RedeliveredError",
     "Relay",
     "RelaySettings",
     "Subscription",

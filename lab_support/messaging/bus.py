@@ -9,11 +9,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from lab_support.messaging.envelope import Event
 
 Handler = Callable[[Event], Awaitable[None]]
+
+
+@runtime_checkable
+class BatchHandler(Protocol):
+    """A handler that can deal with several events at once: a transaction costs as much for twenty as for one.
+
+    A bus may use this, and need not. Each event by itself always works too.
+    """
+
+    async def __call__(self, event: Event) -> None:
+        """Deal with one event."""
+
+    async def handle_batch(self, events: Sequence[Event]) -> None:
+        """Deal with several events, in their order: with all of them, or, when it raises, with none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from lab_support.database import UnitOfWork, retry_transaction
 from lab_support.messaging.envelope import Event
-from lab_support.messaging.errors import UnreadableEventError
+from lab_support.messaging.errors import RedeliveredError, UnreadableEventError
 from lab_support.messaging.event_types import EventTypes
-from lab_support.messaging.inbox import InboxMixin, park, parked, receive, take_for_retry
+from lab_support.messaging.inbox import InboxMixin, park, parked, receive, receive_all, take_for_retry
 from lab_support.messaging.outbox import OutboxMixin, TopicOf, topic_of
 from lab_support.messaging.unit_of_work import unit_of_work
 
@@ -67,6 +67,22 @@ class Consumer:
         if self.only is None or event.type in self.only:
             await retry_transaction(lambda: self._deal_with(event))
 
+    async def handle_batch(self, events: Sequence[Event]) -> None:
+        """Deal with several deliveries in one transaction: with all of them, or with none.
+
+        The inbox, BEGIN, COMMIT and the outbox cost once what they would cost for each event. The locks of all the
+        effects are held until the end, and one failure undoes all; so a bus gives few at a time, and after a
+        failure each by itself.
+
+        Raises:
+            RedeliveredError: One of them is known already, or comes twice.
+            RetriesExhaustedError: Others were in the way at each attempt.
+            Exception: Whatever an effect raised.
+        """
+        used = [one for one in events if self.only is None or one.type in self.only]
+        if used:
+            await retry_transaction(lambda: self._deal_with_all(used))
+
     async def retry_parked(self, ids: Collection[UUID] | None = None, *, limit: int = 100) -> int:
         """Give parked events their effect, oldest first; return how many could be understood this time.
 
@@ -92,6 +108,14 @@ class Consumer:
             if await receive(uow.session, self.inbox, self.name, event):
                 await self._have_effect(uow, event)
                 await uow.commit()
+
+    async def _deal_with_all(self, events: Sequence[Event]) -> None:
+        async with unit_of_work(self.sessions, self.outbox, topic_of=self.topic_of, wake=self.wake) as uow:
+            if not await receive_all(uow.session, self.inbox, self.name, events):
+                raise RedeliveredError(self.name)
+            for event in events:
+                await self._have_effect(uow, event)
+            await uow.commit()
 
     async def _retry(self, event_id: UUID) -> bool:
         async with unit_of_work(self.sessions, self.outbox, topic_of=self.topic_of, wake=self.wake) as uow:

@@ -59,14 +59,12 @@ class Batch:
         self._touched: dict[int, Delivery] = {}
         self.had_notes = faults is not None or any(row.handled or row.failures or row.retried for row in rows)
 
-    def next(self) -> Delivery | None:
-        """Return what is delivered next; None at the end of the batch."""
-        if not self._left or not self._open:
-            return None
-        self._left -= 1
-        if self._faults is None:
-            return self._open[0]
-        return min(self._open[: self._faults.window], key=lambda one: (self._due_at(one), one.position))
+    def take(self, most: int) -> list[Delivery]:
+        """Return what is delivered next, at most so many messages; an empty list at the end of the batch."""
+        most = min(most, self._left)
+        taken = self._open[:most] if self._faults is None else self._most_due(most)
+        self._left -= len(taken)
+        return taken
 
     def handled(self, delivery: Delivery) -> None:
         """Note that the handler returned; it may still be due for another copy."""
@@ -106,6 +104,11 @@ class Batch:
         self._touched[delivery.position] = delivery
         if done:
             self._open.remove(delivery)
+
+    def _most_due(self, most: int) -> list[Delivery]:
+        assert self._faults is not None  # noqa: S101
+        window = self._open[: self._faults.window]
+        return sorted(window, key=lambda one: (self._due_at(one), one.position))[:most]
 
     def _due_at(self, one: Delivery) -> int:
         assert self._faults is not None  # noqa: S101

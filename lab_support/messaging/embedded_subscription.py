@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lab_support.database.cancellation import stop_if_cancelled, to_its_end
-from lab_support.messaging.bus import Handler
+from lab_support.messaging.bus import BatchHandler, Handler
 from lab_support.messaging.embedded_batch import Batch, Delivery
-from lab_support.messaging.envelope import decode
+from lab_support.messaging.envelope import Event, decode
 from lab_support.messaging.errors import MessagingError, is_blameless
 from lab_support.messaging.group_lock import GroupLock
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lab_support.messaging.embedded_bus import EmbeddedBus
 
 Outcome = Literal["nothing", "acknowledged", "failed", "dead"]
+TOGETHER = 50
+"""The most messages that a handler of batches gets at once; its transaction keeps its locks as long as they take."""
 _SELDOM = 10
 _log = logging.getLogger(__name__)
 
@@ -28,7 +31,8 @@ _log = logging.getLogger(__name__)
 class Subscription:
     """One group's reader of one topic. One process at a time reads for a group; another takes over when it dies.
 
-    Messages are read in batches and handled one after the other. Those whose handler has returned are acknowledged
+    Messages are read in batches and handled one after the other; a `BatchHandler` gets up to `TOGETHER` at once, and
+    each by itself when it could not deal with all of them. Those whose handler has returned are acknowledged
     together, at the end of the batch or at once when it is interrupted; a crash before that delivers them again.
     One whose handler raises is delivered again, before any later message, and ends among the dead letters after
     `most_deliveries`; failures of the handler's database do not count.
@@ -37,6 +41,7 @@ class Subscription:
     def __init__(self, bus: EmbeddedBus, topic: str, group: str, handler: Handler) -> None:
         self.topic, self.group = topic, group
         self._bus, self._handler = bus, handler
+        self._at_once = handler if isinstance(handler, BatchHandler) else None
         self._lock = GroupLock(bus.log.path, topic, group)
         self._is_known = False
         self._one_at_a_time = asyncio.Lock()
@@ -103,8 +108,8 @@ class Subscription:
     async def _deliver(self, batch: Batch) -> list[Outcome]:
         outcomes: list[Outcome] = []
         try:
-            while (delivery := batch.next()) is not None:
-                outcomes.append(await self._hand_over(batch, delivery))
+            while some := batch.take(1 if self._at_once is None else TOGETHER):
+                outcomes += await self._hand_over(batch, some)
                 if outcomes[-1] == "failed":
                     break
         except asyncio.CancelledError:  # an orderly stop: what was handled need not come again
@@ -121,9 +126,32 @@ class Subscription:
             await settling
             raise
 
-    async def _hand_over(self, batch: Batch, delivery: Delivery) -> Outcome:
+    async def _hand_over(self, batch: Batch, some: Sequence[Delivery]) -> list[Outcome]:
+        if len(some) > 1 and self._at_once is not None and await self._handled(some, self._at_once):
+            for delivery in some:
+                batch.handled(delivery)
+            return ["acknowledged"] * len(some)
+        outcomes: list[Outcome] = []
+        for delivery in some:
+            outcomes.append(await self._hand_over_one(batch, delivery))
+            if outcomes[-1] == "failed":
+                break
+        return outcomes
+
+    async def _handled(self, some: Sequence[Delivery], handler: BatchHandler) -> bool:
+        """Try all in one transaction; whatever stands against that shows again when each is handled by itself."""
         try:
-            event = decode(delivery.body.encode())
+            await handler.handle_batch([_event_of(one) for one in some])
+        except Exception as error:
+            _log.info(
+                "%s gets %d messages of %s one by one", self.group, len(some), self.topic, exc_info=error
+            )
+            return False
+        return True
+
+    async def _hand_over_one(self, batch: Batch, delivery: Delivery) -> Outcome:
+        try:
+            event = _event_of(delivery)
         except MessagingError as why:
             batch.buried(delivery, str(why))
             return "dead"
@@ -151,3 +179,7 @@ class Subscription:
                 await self.woken.wait()
         except TimeoutError:
             return  # another process may have published, or ended
+
+
+def _event_of(delivery: Delivery) -> Event:
+    return decode(delivery.body.encode())

@@ -6,6 +6,7 @@
     │   ├── UnknownEventTypeError     a type nobody registered here
     │   └── NewerVersionError         written by a newer release than this one
     ├── EventTooLargeError        refused before it is sent
+    ├── RedeliveredError          one of several was dealt with before: take each by itself
     └── BrokerUnavailableError    nothing is wrong with the message: try again later
 
 Section:
@@ -72,6 +73,13 @@ class EventTooLargeError(MessagingError):
         super().__init__(
             f"{type_} is {size} bytes long; a message may have {limit}. Store the bulk elsewhere and send its key."
         )
+
+
+class RedeliveredError(MessagingError):
+    """Of several events at least one had its effect before, so all were given back."""
+
+    def __init__(self, consumer: str) -> None:
+        super().__init__(f"{consumer} knows at least one of these events. Give it each by itself.")
 
 
 class BrokerUnavailableError(MessagingError):

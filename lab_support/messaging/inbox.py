@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.schema import Index, SchemaItem
 
 from lab_support.database import UtcDateTime, utc_now
-from lab_support.database.inserts import insert_if_absent
+from lab_support.database.inserts import insert_those_absent
 from lab_support.messaging.envelope import Event
 from lab_support.messaging.errors import UnreadableEventError
 
@@ -57,10 +57,25 @@ async def receive(session: AsyncSession, inbox: type[InboxMixin], consumer: str,
     Raises:
         ValueError: The consumer's name does not fit.
     """
+    return await receive_all(session, inbox, consumer, [event])
+
+
+async def receive_all(
+    session: AsyncSession, inbox: type[InboxMixin], consumer: str, events: Sequence[Event]
+) -> bool:
+    """Note several different events, with one statement; False when at least one was known: then roll back.
+
+    Raises:
+        ValueError: The consumer's name does not fit.
+    """
     if not 0 < len(consumer) <= _NAME_LENGTH:
         raise ValueError(f"The consumer's name {consumer!r} needs 1 to {_NAME_LENGTH} characters.")
-    row = {"consumer": consumer, "event_id": event.event_id, "type": event.type, "received_at": utc_now()}
-    return await insert_if_absent(session, inbox, **row)
+    now = utc_now()
+    rows = [
+        {"consumer": consumer, "event_id": one.event_id, "type": one.type, "received_at": now}
+        for one in events
+    ]
+    return await insert_those_absent(session, inbox, rows) == len(rows)
 
 
 async def park(

@@ -102,6 +102,10 @@ class Relay:
             failures = 0
             if not busy:
                 await self._wait_for_work()
+                if (
+                    len(turn.claimed) > 1
+                ):  # many commit now: a turn for each of them would cost more than it moves
+                    await self._sleep(self.settings.linger_s)
 
     async def drain(self) -> list[Turn]:
         """Take turns until there is nothing to claim, and return them."""

@@ -22,6 +22,8 @@ class RelaySettings:
         backoff_s: The wait of a row after its first failure, in seconds; it doubles with each.
         longest_wait_s: The longest wait after failures, in seconds.
         poll_s: How often it looks without being woken, in seconds.
+        linger_s: After a turn with several rows, the wait before the next one, in seconds: while many commit, the
+            next turn then has many rows too. A row that comes alone never waits.
         keep_published: How long published rows stay; None keeps them for ever.
     """
 
@@ -31,6 +33,7 @@ class RelaySettings:
     backoff_s: float = 0.5
     longest_wait_s: float = 30.0
     poll_s: float = 1.0
+    linger_s: float = 0.02
     keep_published: timedelta | None = timedelta(days=7)
 
     def __post_init__(self) -> None:
@@ -47,6 +50,8 @@ class RelaySettings:
             raise ValueError(
                 "lease_s, backoff_s, longest_wait_s and poll_s are seconds; give numbers above 0."
             )
+        if not self.linger_s >= 0:
+            raise ValueError(f"linger_s is {self.linger_s}; give seconds of 0 or more.")
 
 
 @dataclass(slots=True)

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from lab_support.messaging import BrokerUnavailableError, Event, Handler, Message, decode, encode
+from lab_support.messaging import (
+    BatchHandler,
+    BrokerUnavailableError,
+    Event,
+    Handler,
+    Message,
+    decode,
+    encode,
+)
 
 Delivered = Literal["nothing", "acknowledged", "failed"]
 """How a delivery ended."""
@@ -23,6 +31,7 @@ class Misfortunes:
     duplicate: float = 0.15
     reorder: float = 0.35
     overtaken_by: int = 6
+    together: float = 0.3
     unconfirmed: float = 0.06
     away: float = 0.04
 
@@ -90,6 +99,8 @@ class SimulatedSubscription:
     async def deliver_next(self) -> Delivered:
         """Deliver what luck chooses."""
         random, misfortunes = self.log.random, self.log.misfortunes
+        if len(self.queue) > 1 and random.random() < misfortunes.together:
+            return await self._deliver_together()
         place = 0
         if self.queue and random.random() < misfortunes.reorder:
             place = random.randrange(min(len(self.queue), misfortunes.overtaken_by))
@@ -110,6 +121,25 @@ class SimulatedSubscription:
         self.queue.pop(place)
         if again:
             self.queue.insert(self.log.random.randint(0, len(self.queue)), body)
+        return "acknowledged"
+
+    async def _deliver_together(self) -> Delivered:
+        """Deliver several at once, as `EmbeddedBus` does, and each by itself when that fails."""
+        assert isinstance(self.handler, BatchHandler)
+        random, misfortunes = self.log.random, self.log.misfortunes
+        near = range(min(len(self.queue), misfortunes.overtaken_by))
+        bodies = [self.queue[place] for place in random.sample(near, random.randint(2, len(near)))]
+        try:
+            await self.handler.handle_batch([decode(body) for body in bodies])
+        except Exception:
+            for body in bodies:
+                if await self.deliver_at(self.queue.index(body)) == "failed":
+                    return "failed"
+            return "acknowledged"
+        for body in bodies:
+            self.queue.remove(body)
+            if random.random() < misfortunes.duplicate:
+                self.queue.insert(random.randint(0, len(self.queue)), body)
         return "acknowledged"
 
     async def deliver(self, *, limit: int) -> list[Delivered]:

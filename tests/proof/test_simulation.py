@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab_support.messaging import Consumer
-from lab_support.messaging.inbox import receive
+from lab_support.messaging.inbox import receive, receive_all
 from lab_support.services.customers import credit
 from lab_support.services.inventory import reserving
 from lab_support.services.orders import states
@@ -58,6 +58,16 @@ def _no_inbox(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("lab_support.messaging.consumer.receive", always)
 
 
+def _no_inbox_for_batches(patch: pytest.MonkeyPatch) -> None:
+    """Events that come together have their effects, known ones too."""
+
+    async def always(*arguments: Any) -> bool:
+        await receive_all(*arguments)
+        return True
+
+    patch.setattr("lab_support.messaging.consumer.receive_all", always)
+
+
 def _no_redelivery(patch: pytest.MonkeyPatch) -> None:
     """A message whose handler raised is taken for handled."""
 
@@ -89,9 +99,9 @@ def _ends_twice(patch: pytest.MonkeyPatch) -> None:
     """An end overwrites the end that was there."""
     end = OrderRepository.end
 
-    async def overwrite(self: Any, order_id: Any, ending: Any, *conditions: Any, now: Any) -> bool:
+    async def overwrite(self: Any, order_id: Any, ending: Any, **only: Any) -> bool:
         wider = replace(ending, of=(*states.WAITING, *states.GOOD, states.FAILED_DEADLINE))
-        return await end(self, order_id, wider, *conditions, now=now)
+        return await end(self, order_id, wider, **only)
 
     patch.setattr(OrderRepository, "end", overwrite)
 
@@ -107,6 +117,7 @@ def _no_refund(patch: pytest.MonkeyPatch) -> None:
 
 BUGS = [
     (_no_inbox, 0),
+    (_no_inbox_for_batches, 0),
     (_no_redelivery, 0),
     (_no_stock_released, 19),
     (_no_credit_released, 0),

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Update, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Update, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lab_support.database.inserts import insert_if_absent
@@ -31,6 +31,19 @@ from lab_support.services.customers.entities import (
     Letter,
 )
 
+# Made once: each order needs these, and to put a statement together takes longer than to send it.
+# SQLite calculates with binary fractions: without rounding, 0.30 - 0.10 would not be enough for 0.20.
+_TAKE_CREDIT: Final = (
+    update(Customer)
+    .where(Customer.id == bindparam("customer"), Customer.credit >= bindparam("price"), ~Customer.blocked)
+    .values(credit=func.round(Customer.credit - bindparam("price"), 2))
+)
+_CONFIRM: Final = (
+    update(CreditReservation)
+    .where(CreditReservation.order_id == bindparam("order"), CreditReservation.status == RESERVED)
+    .values(confirmed_at=bindparam("now"))
+)
+
 
 class CustomerRepository(SqlAlchemyRepository[Customer, str]):
     """Customers and their credit."""
@@ -44,10 +57,7 @@ class CustomerRepository(SqlAlchemyRepository[Customer, str]):
 
     async def take_credit(self, customer_id: str, amount: Decimal) -> bool:
         """Take an amount from somebody's credit if it is enough and the account not blocked; tell whether it was."""
-        # SQLite calculates with binary fractions: without rounding, 0.30 - 0.10 would not be enough for 0.20.
-        enough = (Customer.id == customer_id, Customer.credit >= amount, Customer.blocked.is_(False))
-        rest = func.round(Customer.credit - amount, 2)
-        return await _changed(self._session, update(Customer).where(*enough).values(credit=rest))
+        return await _changed(self._session, _TAKE_CREDIT, {"customer": customer_id, "price": amount})
 
     async def give_credit(self, customer_id: str, amount: Decimal) -> bool:
         """Add an amount to somebody's credit, blocked or not; tell whether the customer is there."""
@@ -125,7 +135,7 @@ class ReservationRepository:
 
     async def confirm(self, order_id: UUID, now: datetime) -> bool:
         """Note that the order stands."""
-        return await self._change(order_id, confirmed_at=now)
+        return await _changed(self._session, _CONFIRM, {"order": order_id, "now": now})
 
     async def reserved(self, customer_ids: Collection[str]) -> Mapping[str, Decimal]:
         """Add up what is reserved, by customer; who has nothing reserved is left out."""
@@ -151,6 +161,8 @@ async def send_letter(
     )
 
 
-async def _changed(session: AsyncSession, statement: Update) -> bool:
-    done = await session.execute(statement, execution_options={"synchronize_session": False})
+async def _changed(
+    session: AsyncSession, statement: Update, parameters: Mapping[str, Any] | None = None
+) -> bool:
+    done = await session.execute(statement, parameters, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", done).rowcount == 1

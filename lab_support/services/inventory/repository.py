@@ -10,13 +10,13 @@ Section:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, func, insert, select, update
+from sqlalchemy import CursorResult, Update, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lab_support.database.inserts import insert_if_absent
+from lab_support.database.inserts import insert_if_absent, insert_rows
 from lab_support.repositories import KeysetPage, SqlAlchemyRepository
 from lab_support.services.inventory.entities import (
     CANCELLED,
@@ -27,6 +27,13 @@ from lab_support.services.inventory.entities import (
     Reservation,
     ReservationLine,
     Stock,
+)
+
+# Made once: each order needs it, and to put a statement together takes longer than to send it.
+_TAKE: Final = (
+    update(Stock)
+    .where(Stock.sku == bindparam("product"), Stock.available >= bindparam("pieces"), ~Stock.discontinued)
+    .values(available=Stock.available - bindparam("pieces"))
 )
 
 
@@ -56,9 +63,7 @@ class StockRepository(SqlAlchemyRepository[Stock, str]):
 
     async def take(self, sku: str, quantity: int) -> bool:
         """Take pieces off the shelf if there are so many and the product is not discontinued; tell whether."""
-        enough = (Stock.sku == sku, Stock.available >= quantity, Stock.discontinued.is_(False))
-        rest = Stock.available - quantity
-        return await _changed(self._session, update(Stock).where(*enough).values(available=rest))
+        return await _changed(self._session, _TAKE, {"product": sku, "pieces": quantity})
 
     async def put_back(self, sku: str, quantity: int) -> bool:
         """Put pieces back on the shelf; False when the product is gone or discontinued, so there is no shelf."""
@@ -123,7 +128,7 @@ class ReservationRepository:
     async def add_pieces(self, order_id: UUID, pieces: Mapping[str, int]) -> None:
         """Note which pieces were taken: one statement, however many products."""
         rows = [{"order_id": order_id, "sku": sku, "quantity": many} for sku, many in pieces.items()]
-        await self._session.execute(insert(ReservationLine).values(rows[0] if len(rows) == 1 else rows))
+        await insert_rows(self._session, ReservationLine, rows)
 
     async def pieces(self, order_id: UUID, *, for_update: bool = False) -> dict[str, int]:
         """Read which pieces were taken, in the order of their skus."""
@@ -137,6 +142,8 @@ class ReservationRepository:
         return await _changed(self._session, update(Reservation).where(*mine).values(**values))
 
 
-async def _changed(session: AsyncSession, statement: Update) -> bool:
-    done = await session.execute(statement, execution_options={"synchronize_session": False})
+async def _changed(
+    session: AsyncSession, statement: Update, parameters: Mapping[str, Any] | None = None
+) -> bool:
+    done = await session.execute(statement, parameters, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", done).rowcount == 1

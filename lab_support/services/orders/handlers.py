@@ -79,11 +79,9 @@ class Hearing:
             await self.sagas.on_reply(uow, event, payload)
 
     async def _ended(self, uow: UnitOfWork, event: Event, payload: Any, ending: Ending) -> bool:
-        mine = [Order.coordination == "choreography"]
-        if event.saga_id is not None:
-            mine.append(Order.saga_id == event.saga_id)
-        orders = OrderRepository(uow.session)
-        return await orders.end(payload.order_id, ending, *mine, now=self.clock())
+        return await OrderRepository(uow.session).end(
+            payload.order_id, ending, now=self.clock(), coordination="choreography", saga_id=event.saga_id
+        )
 
 
 async def known_order(uow: UnitOfWork, event: Event, payload: Any, consumer: str) -> Order | None:

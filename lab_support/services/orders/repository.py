@@ -11,20 +11,44 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from lab_support.database.inserts import ignoring_insert, insert_if_absent
+from lab_support.database.inserts import ignoring_insert, insert_if_absent, insert_rows
 from lab_support.services.orders.entities import Order, OrderLine, OrdersBase, Price, Review, TimelineEntry
 from lab_support.services.orders.states import WAITING, Ending
+from lab_support.services.vocabulary import Coordination
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 MOST_EVENTS = 500
 """The most events of one order that are shown; a saga has a dozen."""
+
+
+# Made once: each order needs these, and to put a statement together takes longer than to send it.
+_ORDER: Final = select(Order).where(Order.id == bindparam("order")).execution_options(populate_existing=True)
+_OFFERED: Final = select(Price).where(
+    Price.sku.in_(bindparam("skus", expanding=True)), Price.discontinued_at.is_(None)
+)
+
+
+@cache
+def _ending(asked: tuple[str, ...]) -> Update:
+    end = update(Order).where(
+        Order.id == bindparam("order"), Order.status.in_(bindparam("waiting", expanding=True))
+    )
+    for name in asked:
+        end = end.where(getattr(Order, name) == bindparam(f"the_{name}"))
+    return end.values(
+        status=bindparam("end"),
+        reason=bindparam("why"),
+        failed_step=bindparam("step"),
+        updated_at=bindparam("now"),
+    )
 
 
 class OrderRepository:
@@ -35,12 +59,12 @@ class OrderRepository:
 
     async def add(self, order: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> None:
         """Write an order and its lines: two statements, however many lines."""
-        await self._session.execute(insert(Order).values(order))
-        await self._session.execute(insert(OrderLine).values(lines[0] if len(lines) == 1 else lines))
+        await insert_rows(self._session, Order, [order])
+        await insert_rows(self._session, OrderLine, lines)
 
     async def get(self, order_id: UUID) -> Order | None:
         """Give an order without its lines, as it is now."""
-        return await self._session.get(Order, order_id, populate_existing=True)
+        return await self._session.scalar(_ORDER, {"order": order_id})
 
     async def get_whole(self, order_id: UUID) -> Order | None:
         """Give an order with its lines: two statements."""
@@ -48,20 +72,41 @@ class OrderRepository:
         return await self._session.get(Order, order_id, options=whole, populate_existing=True)
 
     async def end(
-        self, order_id: UUID, ending: Ending, *conditions: ColumnElement[bool], now: datetime
+        self,
+        order_id: UUID,
+        ending: Ending,
+        *,
+        now: datetime,
+        coordination: Coordination | None = None,
+        saga_id: UUID | None = None,
     ) -> bool:
-        """Bring a waiting order to its end, if the conditions hold, and tell whether it was this that ended it."""
-        return await _changed_one(
-            self._session,
-            Order,
-            Order.id == order_id,
-            Order.status.in_(ending.of),
-            *conditions,
-            status=ending.status,
-            reason=ending.reason,
-            failed_step=ending.failed_step,
-            updated_at=now,
+        """Bring a waiting order to its end, and tell whether it was this that ended it.
+
+        Args:
+            order_id: Which.
+            ending: Its end.
+            now: This moment.
+            coordination: Only if it is coordinated so; None does not ask.
+            saga_id: Only if this is its saga; None does not ask.
+        """
+        asked = {
+            name: value
+            for name, value in (("coordination", coordination), ("saga_id", saga_id))
+            if value is not None
+        }
+        parameters = {
+            "order": order_id,
+            "waiting": ending.of,
+            "end": ending.status,
+            "why": ending.reason,
+            "step": ending.failed_step,
+            "now": now,
+            **{f"the_{name}": value for name, value in asked.items()},
+        }
+        done = await self._session.execute(
+            _ending(tuple(asked)), parameters, execution_options={"synchronize_session": False}
         )
+        return bool(done.rowcount == 1)  # type: ignore[attr-defined]
 
     async def annotate(self, order_id: UUID, note: str | None, *, now: datetime) -> bool:
         """Set the delivery note unless the saga still works on the order."""
@@ -89,8 +134,7 @@ class PriceRepository:
 
     async def of(self, skus: Collection[str]) -> dict[str, Price]:
         """Give the prices of those products that are offered; of two with one sku, what was said last."""
-        offered = select(Price).where(Price.sku.in_(skus), Price.discontinued_at.is_(None))
-        found = sorted(await self._session.scalars(offered), key=_when_said)
+        found = sorted(await self._session.scalars(_OFFERED, {"skus": list(skus)}), key=_when_said)
         return {price.sku: price for price in found}
 
     async def all(self, *, limit: int = 1000) -> list[Price]:

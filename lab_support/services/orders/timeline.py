@@ -22,6 +22,7 @@ _TELLER: Final = MappingProxyType(
     {"order": OWN, "customer": "customers", "payment": "payments", "stock": "inventory"}
 )
 _LONGEST_NAME: Final = 50
+_HEARD: Final = "heard for the timeline"
 
 
 def keep_timeline(
@@ -29,22 +30,28 @@ def keep_timeline(
 ) -> None:
     """Have the event that was heard, and all that this unit of work announces, written down at its commit.
 
+    It may be called for several events of one unit of work; one statement writes them all.
+
     Args:
         uow: It need not have announced anything yet.
         now: When they are recorded.
         order: Which order the heard event is about.
         heard: What came in, if anything did.
     """
+    known: list[dict[str, Any]] | None = uow.session.info.get(_HEARD)
+    entries: list[dict[str, Any]] = uow.session.info.setdefault(_HEARD, [])
+    if heard is not None and order is not None:
+        teller = _TELLER.get(heard.aggregate_type, heard.aggregate_type[:_LONGEST_NAME])
+        entries.append(_entry(heard, order.id, teller, now))
 
     async def write(uow: UnitOfWork) -> None:
-        entries = [_entry(event, UUID(event.aggregate_id), OWN, now) for event in uow.announced]
-        if heard is not None and order is not None:
-            teller = _TELLER.get(heard.aggregate_type, heard.aggregate_type[:_LONGEST_NAME])
-            entries.insert(0, _entry(heard, order.id, teller, now))
-        if entries:
-            await TimelineRepository(uow.session).add(entries)
+        told = [_entry(event, UUID(event.aggregate_id), OWN, now) for event in uow.announced]
+        if entries or told:
+            await TimelineRepository(uow.session).add([*entries, *told])
+        entries.clear()
 
-    uow.before_commit(write)
+    if known is None:
+        uow.before_commit(write)
 
 
 def in_causal_order(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
