@@ -19,6 +19,8 @@ class PoolSettings:
         timeout_s: Longest wait for a free connection, in seconds.
         recycle_s: Age in seconds after which a connection is replaced at its next use; None never does.
         pre_ping: Ask the server for a sign of life before a connection is used again.
+        trace_checkouts: Keep the calls that led to each checkout, to find out who keeps a connection; it costs some
+            microseconds each.
     """
 
     size: int = 5
@@ -26,6 +28,7 @@ class PoolSettings:
     timeout_s: float = 30.0
     recycle_s: int | None = 1800
     pre_ping: bool = True
+    trace_checkouts: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that SQLAlchemy would read as "no limit" or as nonsense.

@@ -195,4 +195,4 @@ def test_shortest_of_all_nested_deadlines_counts(nested: list[float]) -> None:
         async with deadline(rest[0]):
             return await enter(rest[1:])
 
-    assert asyncio.run(enter(nested)) == pytest.approx(min(nested), abs=50)
+    assert asyncio.run(enter(nested)) == pytest.approx(min(nested), abs=5)
