@@ -19,10 +19,11 @@ from sqlalchemy.exc import IntegrityError
 
 from lab_support.pools import Trouble
 from lab_support.pools.causes import trouble_of
+from lab_support.pools.deadlines import remaining
+from lab_support.pools.retry_budget import full_jitter
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
-_HIGHEST_POWER = 60  # of two: beyond it any cap has long been reached
 
 
 class RetriesExhaustedError(Exception):
@@ -76,7 +77,8 @@ async def retry_transaction(
         base_s: Longest wait after the first failure, in seconds; it doubles with each failure.
         cap_s: Longest wait of all, in seconds.
         limit_s: When an attempt fails later than this after the beginning, in seconds, it was the last one: an
-            attempt that waited for a lock in vain has cost its caller a lock timeout already.
+            attempt that waited for a lock in vain has cost its caller a lock timeout already. The request's own
+            deadline (`pools.deadlines`) counts too.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 up to, not including, 1.
 
@@ -87,7 +89,7 @@ async def retry_transaction(
         TypeError: The work is not a function.
     """
     _check(work, attempts, base_s, cap_s)
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + min(limit_s, remaining())
     for attempt in range(1, attempts + 1):
         try:
             return await work()
@@ -97,7 +99,7 @@ async def retry_transaction(
             error.add_note(f"Attempt {attempt} of {attempts} of this unit of work.")
             if attempt == attempts or time.monotonic() > deadline:
                 raise RetriesExhaustedError(attempt) from error
-            wait_s = random() * min(cap_s, base_s * 2.0 ** min(attempt - 1, _HIGHEST_POWER))
+            wait_s = full_jitter(attempt, base_s=base_s, cap_s=cap_s, random=random)
             _log.info(
                 "Attempt %d of %d met %s; again in %.3f s", attempt, attempts, type(error).__name__, wait_s
             )

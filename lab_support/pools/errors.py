@@ -16,7 +16,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from lab_support.pools.causes import Trouble, trouble_behind
-from lab_support.pools.problems import problem
+from lab_support.pools.deadlines import DeadlineExceededError
+from lab_support.pools.problems import deadline_exceeded, problem
 
 _log = logging.getLogger(__name__)
 _ANSWERS = {
@@ -33,7 +34,8 @@ def install_infrastructure_errors(
     """Answer infrastructure errors of an application with problem documents that leak nothing.
 
     No connection in time, "others were in the way" and a full disk: 503 with `Retry-After`. A statement stopped at its
-    limit: 504. Whatever nobody expected: 500 without a detail; its traceback goes to the log.
+    limit, and a request whose deadline has passed: 504. Whatever nobody expected: 500 without a detail; its
+    traceback goes to the log.
 
     Starlette sends the answer to an unexpected error and then raises the error again, for the server's log;
     in tests, `httpx.ASGITransport(app, raise_app_exceptions=False)` shows the answer.
@@ -52,6 +54,9 @@ def install_infrastructure_errors(
 
 
 def _answer(request: Request, error: Exception, retry_after_s: int) -> JSONResponse:
+    if isinstance(error, DeadlineExceededError):
+        _log.warning("%s %s: its deadline has passed", request.method, request.url.path)
+        return deadline_exceeded()
     trouble = trouble_behind(error)
     if trouble is None:
         _log.error("%s %s failed unexpectedly", request.method, request.url.path, exc_info=error)

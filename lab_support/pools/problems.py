@@ -53,3 +53,12 @@ def problem(
         body["instance"] = instance
     content = jsonable_encoder(body | extensions, custom_encoder={Decimal: str})  # money is never a float
     return JSONResponse(content, int(status), headers=dict(headers or {}), media_type=PROBLEM_JSON)
+
+
+def deadline_exceeded() -> JSONResponse:
+    """Build the answer to a request whose time is over."""
+    return problem(
+        504,
+        "Deadline exceeded",
+        "The answer was not ready in time. What was asked for may have been done nevertheless.",
+    )
