@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lab_support.documents.embedded import EmbeddedMongo
 from lab_support.workbook.doctor import (
     Diagnosis,
     Finding,
@@ -20,6 +21,7 @@ from lab_support.workbook.doctor import (
     places,
     servers,
 )
+from tests.conftest import missing
 
 
 @pytest.fixture
@@ -226,3 +228,72 @@ def test_probe_that_breaks_becomes_a_finding(workbook: Path, monkeypatch: pytest
     assert diagnosis.findings[-1].detail == "could not be examined: RuntimeError"
     assert len(diagnosis.findings) >= 8
     assert "s3cret" not in json.dumps(diagnosis.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("variable", "scheme", "named"),
+    [
+        ("LAB_MONGODB_URL", "mongodb", "MongoDB"),
+        ("LAB_BUS_URL", "amqp", "the bus"),
+        ("LAB_BUS_URL", "nats", "the bus"),
+        ("LAB_ORDERS_URL", "postgresql+asyncpg", "the database of orders"),
+        ("LAB_GATEWAY_URL", "mysql+aiomysql", "the database of gateway"),
+    ],
+)
+def test_every_server_that_a_setting_names_must_answer(
+    variable: str, scheme: str, named: str, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker, a MongoDB or a service's database that is away is bad, and its password is not told."""
+    monkeypatch.setenv(variable, f"{scheme}://ann:s3cret-w0rd@127.0.0.1:{closed_port}/shop")
+    monkeypatch.setattr(servers.EmbeddedPostgres, "available", staticmethod(lambda: False))
+
+    found = only(servers.examine_servers(), named)
+
+    assert found.state == "bad"
+    assert variable in f"{found.detail} {found.remedy}"
+    assert "s3cret" not in str(found)
+
+
+@pytest.mark.parametrize("url", ["mongodb://ann:s3cret@[/shop", "carrier-pigeon://s3cret"])
+def test_senseless_address_of_a_bus_or_mongodb_is_told_without_its_secret(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no client can be made of is bad, and what was typed is not repeated."""
+    name, variable = ("MongoDB", "LAB_MONGODB_URL") if url.startswith("mongo") else ("the bus", "LAB_BUS_URL")
+    monkeypatch.setenv(variable, url)
+    monkeypatch.setattr(servers.EmbeddedPostgres, "available", staticmethod(lambda: False))
+
+    found = only(servers.examine_servers(), name)
+
+    assert found.state == "bad"
+    assert "ann:s3cret" not in str(found)
+
+
+async def test_mongodb_that_answers_is_told_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of a setting is asked for its version."""
+    monkeypatch.setattr(servers.EmbeddedPostgres, "available", staticmethod(lambda: False))
+    server = EmbeddedMongo().start()
+    try:
+        monkeypatch.setenv("LAB_MONGODB_URL", server.url)
+        found = only(servers.examine_servers(), "MongoDB")
+    finally:
+        server.close()
+
+    assert (found.state, found.remedy) == ("ok", None)
+    assert "answers: MongoDB" in found.detail
+
+
+@pytest.mark.rabbitmq
+def test_broker_that_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RabbitMQ of the usual place answers."""
+    try:
+        socket.create_connection(("127.0.0.1", 5672), timeout=5).close()
+    except OSError as error:
+        missing(f"RabbitMQ cannot be used: {error}")
+    monkeypatch.setenv("LAB_BUS_URL", "amqp://guest:guest@127.0.0.1:5672")
+    monkeypatch.setattr(servers.EmbeddedPostgres, "available", staticmethod(lambda: False))
+
+    found = only(servers.examine_servers(), "the bus")
+
+    assert found.state == "ok"
+    assert "guest:guest" not in str(found)

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import make_url, text
@@ -22,12 +24,16 @@ from lab_support.database import (
 from lab_support.pools.settings import Timeouts
 from lab_support.pools.unreachable import DatabaseUnreachableError
 from lab_support.settings import Settings
+from lab_support.workbook.doctor import documents_and_bus
 from lab_support.workbook.doctor.installation import install_command
 from lab_support.workbook.doctor.report import Finding, State
 
 _LIMIT_S = 15.0
 _TIMEOUTS = Timeouts(connect_s=4.0, statement_s=4.0, lock_s=2.0)
-_MARIADB_HERE = "mysql+aiomysql://root@127.0.0.1:3306"
+USUAL_PLACES: Final = MappingProxyType({"mariadb": "mysql+aiomysql://root@127.0.0.1:3306"})
+"""Where a server is looked for that no setting names; compose.yaml puts it there."""
+
+_OWNERS: Final = ("orders", "customers", "payments", "inventory", "gateway")
 
 
 def examine_servers() -> list[Finding]:
@@ -50,8 +56,19 @@ def _bad_setting(field: str, message: str) -> Finding:
 
 
 async def _all(settings: Settings) -> list[Finding]:
-    probes: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (_store, _postgresql, _mariadb)
-    return list(await asyncio.gather(*(probe(settings) for probe in probes)))
+    probes: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (
+        _store,
+        _postgresql,
+        _mariadb,
+        documents_and_bus.mongodb,
+        documents_and_bus.bus,
+    )
+    owned = [
+        _asked_for(f"the database of {name}", f"LAB_{name.upper()}_URL", url)
+        for name in _OWNERS
+        if (url := getattr(settings, f"{name}_url")) is not None
+    ]
+    return list(await asyncio.gather(*(probe(settings) for probe in probes), *owned))
 
 
 async def _store(settings: Settings) -> Finding:
@@ -81,7 +98,7 @@ async def _postgresql(settings: Settings) -> Finding:
 async def _mariadb(settings: Settings) -> Finding:
     if settings.mariadb_url is not None:
         return await _asked_for("MariaDB", "LAB_MARIADB_URL", settings.mariadb_url)
-    answer = await _ask(_MARIADB_HERE)
+    answer = await _ask(USUAL_PLACES["mariadb"])
     if answer.version:
         return Finding("MariaDB", "ok", answer.text)
     if answer.remedy:
