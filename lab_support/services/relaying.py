@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -23,6 +21,7 @@ from lab_support.messaging import Bus, MessagingError, OutboxMixin, Relay, Turn
 from lab_support.pools import DatabaseUnreachableError
 from lab_support.services.reach import bus_of, existing_folder, reached, shown_bus
 from lab_support.services.split import SplitService
+from lab_support.services.stopping import signals_ask
 from lab_support.settings import Settings
 
 Tell = Callable[[str], object]
@@ -77,7 +76,7 @@ async def relay_until_stopped(one: SplitService, settings: Settings, tell: Tell)
         BrokerUnavailableError: The bus can't be opened.
     """
     stop = asyncio.Event()
-    with _stopping(stop), _warnings_in_one_line():
+    with signals_ask(stop.set), _warnings_in_one_line():
         async with _opened(one, settings, tell) as (relay, where):
             tell(f"The outbox of {one.name} goes to {where}. Ctrl-C stops it.")
             await _until(stop, relay.run())
@@ -99,7 +98,7 @@ async def relay_once(one: SplitService, settings: Settings, tell: Tell) -> list[
         BrokerUnavailableError: The broker is away; what it has not confirmed is still in the outbox.
     """
     stop = asyncio.Event()
-    with _stopping(stop), _warnings_in_one_line():
+    with signals_ask(stop.set), _warnings_in_one_line():
         async with _opened(one, settings, tell) as (relay, _):
             return await _until(stop, relay.drain()) or []
 
@@ -124,25 +123,6 @@ async def _until(stop: asyncio.Event, work: Any) -> Any:
     working.cancel()
     await asyncio.gather(working, stopping, return_exceptions=True)
     return None
-
-
-@contextmanager
-def _stopping(stop: asyncio.Event) -> Iterator[None]:
-    """Take SIGINT and SIGTERM as a request to stop, while the block runs."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-
-    def ask(*_: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    before = {sig: signal.signal(sig, ask) for sig in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for sig, handler in before.items():
-            signal.signal(sig, handler)
 
 
 class _OneLine(logging.Formatter):
