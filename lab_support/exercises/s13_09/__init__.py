@@ -1,8 +1,9 @@
 """13.9: what students are asked about a database for each service."""
 
 from lab_support.exercises.s13_09.e1_cut_the_table import cut_the_table
+from lab_support.exercises.s13_09.e2_composition import composition
 
 TITLE = "Database per service"
-EXERCISES = (cut_the_table,)
+EXERCISES = (cut_the_table, composition)
 
 __all__ = ["EXERCISES", "TITLE"]
