@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select, update
 
 from lab_support.authoring import stored_answers
 from lab_support.authoring.stored_answers import every_answer
 from lab_support.exercises import State, Verdict, find, judge, section
+from lab_support.exercises.s13_10.shop import SALES, STOCK, OutOfStockError, UnknownProductError
+from lab_support.pools import PoolSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 ANOTHER_SEED = 7
@@ -86,3 +91,127 @@ def test_options_that_no_engine_takes_are_an_error_in_the_code():
 
     assert verdict.state is State.ERROR
     assert "size" in verdict.decisive.message
+
+
+# 13.10.2
+
+SHARE = PoolSettings(size=5, max_overflow=0, timeout_s=0.2)
+
+
+async def sell(engine: Any, sku: str, units: int, receipt: str) -> int:
+    async with engine.begin() as connection:
+        free = await connection.scalar(select(STOCK.c.free).where(STOCK.c.sku == sku))
+        if free is None:
+            raise UnknownProductError(sku)
+        if free < units:
+            raise OutOfStockError(sku, free)
+        await connection.execute(update(STOCK).values(free=free - units))
+        await connection.execute(insert(SALES).values(receipt=receipt, sku=sku, units=units))
+        return free - units
+
+
+def test_bigger_pool_without_a_leak_is_too_big_all_the_same():
+    """The server has no more to give, so the size is an error of its own."""
+    assert causes(judged("13.10.2", PoolSettings(size=5, max_overflow=1), sell)) == ["bigger-pool"]
+
+
+def test_leak_after_good_sales_too_has_no_cause():
+    """Who never closes does not believe that the last line is always reached."""
+
+    async def never_closes(engine, sku, units, receipt):
+        connection = await engine.connect()
+        free = await connection.scalar(select(STOCK.c.free).where(STOCK.c.sku == sku))
+        await connection.execute(insert(SALES).values(receipt=receipt, sku=sku, units=units))
+        await connection.commit()
+        return free - units
+
+    assert causes(judged("13.10.2", SHARE, never_closes)) == []
+
+
+def test_swallowed_error_has_no_cause():
+    """A sale that returns None when it fails leaves no connection out, and tells nobody."""
+
+    async def silent(*sale):
+        with suppress(Exception):
+            return await sell(*sale)
+
+    verdict = judged("13.10.2", SHARE, silent)
+
+    assert causes(verdict) == []
+    assert "another way" in verdict.decisive.message
+
+
+def test_half_a_sale_that_stays_has_no_cause():
+    """Two transactions give every connection back, and take units that nobody has bought."""
+
+    async def in_two_parts(engine, sku, units, receipt):
+        left = await sell(engine, sku, units, f"{receipt}-")
+        async with engine.begin() as connection:
+            row = {"receipt": receipt, "sku": sku, "units": units}
+            await connection.execute(insert(SALES).values(row))
+        return left
+
+    assert causes(judged("13.10.2", SHARE, in_two_parts)) == []
+
+
+# 13.10.6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_medians_find_every_knee(seed):
+    """Three runs for each size are enough, whatever is drawn."""
+
+    async def find_pool_size(measure, limit):
+        found = {
+            size: median([(await measure(size)).throughput for _ in range(3)]) for size in range(1, limit + 1)
+        }
+        return min(size for size in found if found[size] >= 0.95 * max(found.values()))
+
+    exercise = find("13.10.6")
+    assert judge(exercise, {"find_pool_size": find_pool_size}, seed=seed).passed
+
+
+@pytest.mark.parametrize("chosen", [1, 4, 10])
+def test_size_that_is_always_the_same_has_no_cause(chosen):
+    """A rule of thumb is no measurement, and no belief about one."""
+
+    async def find_pool_size(measure, limit):
+        return min(chosen, limit)
+
+    assert causes(judged("13.10.6", find_pool_size)) == []
+
+
+def test_search_without_an_end_is_ended_by_the_judge():
+    """It is told so, at once, and not by the clock."""
+
+    async def find_pool_size(measure, limit):
+        while (await measure(1)).throughput:
+            pass
+
+    verdict = judged("13.10.6", find_pool_size)
+
+    assert verdict.state is State.FAILED
+    assert "without end" in verdict.decisive.message
+    assert causes(verdict) == []
+
+
+@pytest.mark.parametrize("answer", [0, -3, 10_000, 7.5, "8", None])
+def test_answer_that_is_no_size_has_no_cause(answer):
+    """Nothing but a whole number within the limit is an answer."""
+
+    async def find_pool_size(measure, limit):
+        return answer
+
+    assert causes(judged("13.10.6", find_pool_size)) == []
+
+
+def test_measuring_beyond_the_limit_is_refused_in_one_line():
+    """The server would refuse the connections, too."""
+
+    async def find_pool_size(measure, limit):
+        return (await measure(limit + 1)).size
+
+    verdict = judged("13.10.6", find_pool_size)
+
+    assert verdict.state is State.ERROR
+    assert "this worker may have 1 to" in verdict.decisive.message

@@ -1,8 +1,10 @@
 """13.10: what students are asked about pools and timeouts."""
 
 from lab_support.exercises.s13_10.e1_sizes import sizes
+from lab_support.exercises.s13_10.e2_leak import leak
+from lab_support.exercises.s13_10.e6_knee import knee
 
 TITLE = "Pools and timeouts"
-EXERCISES = (sizes,)
+EXERCISES = (sizes, leak, knee)
 
 __all__ = ["EXERCISES", "TITLE"]
