@@ -7,6 +7,7 @@ Section:
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -26,6 +27,7 @@ MOST_BYTES: Final = 1024 * 1024
 FAIR_S: Final = 0.5
 """Who did not answer within so many seconds has failed; a caller in a hurry gives less, and that is its own affair."""
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
 
@@ -158,6 +160,11 @@ class RemoteService:
             raise NoAnswerError(self.name, "garbage", "it does not speak HTTP") from error
         except (httpx.HTTPError, OSError) as error:
             raise NoAnswerError(self.name, "unreachable", type(error).__name__) from error
+        except NoAnswerError:
+            raise
+        except Exception as error:  # whatever it is, it must not cost the other parts
+            _log.exception("The service '%s' can't be read", self.name)
+            raise NoAnswerError(self.name, "garbage", type(error).__name__) from error
         self._expect(status)
         try:
             return answer.validate_json(body)
@@ -175,7 +182,7 @@ class RemoteService:
             if response.status_code == HTTPStatus.OK:
                 if "content-encoding" in response.headers:
                     raise NoAnswerError(self.name, "garbage", "it is packed, which nobody asked for")
-                async for some in response.aiter_raw():
+                async for some in response.aiter_bytes():
                     body += some
                     if len(body) > self.most_bytes:
                         raise NoAnswerError(self.name, "garbage", f"more than {self.most_bytes} bytes")
