@@ -20,33 +20,39 @@ from fastapi import Request
 
 from lab_support.documents.types import Client, Collection, Database, Document, Driver
 from lab_support.pools import DatabaseUnreachableError
+from lab_support.pools.mongo_options import MongoPoolSettings
 
-OPTIONS: Final[dict[str, Any]] = {
+OPTIONS: Final[dict[str, Any]] = MongoPoolSettings().options() | {
     "tz_aware": True,
     "tzinfo": UTC,
     "uuidRepresentation": "standard",
-    "serverSelectionTimeoutMS": 5_000,
-    "connectTimeoutMS": 5_000,
-    "waitQueueTimeoutMS": 5_000,
     "appname": "lab",
 }
 """What a client gets that is told nothing else; the drivers' own defaults wait 30 s for a server and for ever for a
 connection, and give times without a zone."""
 
 
-def make_client(url: str, *, driver: Driver = "motor", **options: Any) -> Client:
-    """Make a client, which connects to nothing yet.
+def make_client(
+    url: str, *, driver: Driver = "motor", pool: MongoPoolSettings | None = None, **options: Any
+) -> Client:
+    """Make a client, which connects to nothing yet; `pools.mongo_gauges` reads its gauges.
 
     Args:
         url: `mongodb://…`; what it says about an option wins over the defaults here.
         driver: Motor, or its successor `pymongo.AsyncMongoClient`.
+        pool: Sizes and waits, instead of the defaults.
         **options: The driver's own, such as `maxPoolSize`; they win over the defaults.
 
     Raises:
         pymongo.errors.ConfigurationError: The URL or an option makes no sense.
     """
     said = {part.partition("=")[0].lower() for part in re.split(r"[?&;]", url)[1:]}
-    chosen = {name: value for name, value in OPTIONS.items() if name.lower() not in said} | options
+    default = OPTIONS | ({} if pool is None else pool.options())
+    chosen = {name: value for name, value in default.items() if name.lower() not in said} | options
+    if driver in ("motor", "pymongo"):
+        from lab_support.pools.mongo_gauges import PoolListener
+
+        chosen["event_listeners"] = [*chosen.get("event_listeners", ()), PoolListener()]
     if driver == "motor":
         from motor.motor_asyncio import AsyncIOMotorClient
 
@@ -59,19 +65,22 @@ def make_client(url: str, *, driver: Driver = "motor", **options: Any) -> Client
 
 
 @asynccontextmanager
-async def mongo_client(url: str, *, driver: Driver = "motor", **options: Any) -> AsyncIterator[Client]:
+async def mongo_client(
+    url: str, *, driver: Driver = "motor", pool: MongoPoolSettings | None = None, **options: Any
+) -> AsyncIterator[Client]:
     """Make a client, see that the server answers, and close the client at the end, whatever happened.
 
     Args:
         url: See `make_client`.
         driver: See `make_client`.
+        pool: See `make_client`.
         **options: See `make_client`.
 
     Raises:
         DatabaseUnreachableError: No server answered within `serverSelectionTimeoutMS` milliseconds.
         pymongo.errors.ConfigurationError: The URL or an option makes no sense.
     """
-    client = make_client(url, driver=driver, **options)
+    client = make_client(url, driver=driver, pool=pool, **options)
     try:
         await ping(client, url)
         yield client

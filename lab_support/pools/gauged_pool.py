@@ -6,8 +6,6 @@ Section:
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from typing import Any, Final
 
 from sqlalchemy import event, exc
@@ -19,7 +17,7 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue
 
 from lab_support.pools.deadlines import remaining
 from lab_support.pools.gauges import Holder, PoolGauges, PoolMeter
-from lab_support.pools.stacks import calls_here
+from lab_support.pools.stacks import calls_here, who_asks
 
 _SHARE_FOR_WAITING: Final = 0.9
 """How much of what a deadline leaves may be spent in the pool's line: the rest is for saying so."""
@@ -121,7 +119,7 @@ class GaugedQueuePool(AsyncAdaptedQueuePool):
     def _do_get(self) -> ConnectionPoolEntry:
         entry = super()._do_get()
         self._free.discard(entry)
-        self.meter.taken(entry, _who(), calls_here() if self.trace_checkouts else ())
+        self.meter.taken(entry, who_asks(), calls_here() if self.trace_checkouts else ())
         return entry
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
@@ -210,11 +208,3 @@ def _pool_of(engine: AsyncEngine) -> GaugedQueuePool:
             "create_async_engine poolclass=GaugedQueuePool."
         )
     return engine.pool
-
-
-def _who() -> str:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
-    return threading.current_thread().name if task is None else task.get_name()

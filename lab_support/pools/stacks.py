@@ -1,4 +1,4 @@
-"""Which calls led here, as a few short lines: for finding out who took a connection.
+"""Who asks, and which calls led here, as a few short lines: for finding out who took a connection.
 
 SQLAlchemy runs in a greenlet of its own, so Python's usual stack ends inside SQLAlchemy; the caller's calls are those
 of the parent greenlet.
@@ -6,7 +6,9 @@ of the parent greenlet.
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Final
@@ -15,6 +17,15 @@ from greenlet import getcurrent  # type: ignore[import-untyped]
 
 MOST_CALLS: Final = 6
 _MACHINERY = ("sqlalchemy", "asyncio", "contextlib", "lab_support.pools", "anyio", "greenlet")
+
+
+def who_asks() -> str:
+    """Name the running task, or the thread where there is none."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return threading.current_thread().name if task is None else task.get_name()
 
 
 def calls_here() -> tuple[str, ...]:
