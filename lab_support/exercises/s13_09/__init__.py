@@ -2,8 +2,9 @@
 
 from lab_support.exercises.s13_09.e1_cut_the_table import cut_the_table
 from lab_support.exercises.s13_09.e2_composition import composition
+from lab_support.exercises.s13_09.e3_projector import projector
 
 TITLE = "Database per service"
-EXERCISES = (cut_the_table, composition)
+EXERCISES = (cut_the_table, composition, projector)
 
 __all__ = ["EXERCISES", "TITLE"]
