@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks import (
     checks,
     documents,
+    gateway,
     imports,
     messaging,
     mongo_repositories,
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "checks": checks.overheads,
     "documents": documents.ratios,
     "mongo_repositories": mongo_repositories.ratios,
+    "gateway": gateway.ratios,
     "imports": lambda: [imports.import_ratio()],
     "orm": lambda: asyncio.run(store.orm_beside_core()),
     "repositories": repositories.ratios,
