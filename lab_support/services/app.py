@@ -20,6 +20,7 @@ from lab_support.services.acting import ActsAs, acting_as, as_service
 from lab_support.services.gateway.lifespan import asks_neighbours
 from lab_support.services.health import health_router
 from lab_support.services.housekeeping import Housekeeper, clean_bus
+from lab_support.services.metrics import add_metrics
 from lab_support.services.own_paths import OwnPaths
 from lab_support.services.participant import Around
 from lab_support.services.relational import data_folder, owns_database
@@ -88,6 +89,7 @@ def create_app(
     app = new_app("The shop", lifespan)
     app.state.services = services
     app.include_router(health_router(services))
+    add_metrics(app, services, split)
     for one in split:
         app.router.routes.append(OwnPaths(services[one.name], one.paths))
     if "catalog" in services:

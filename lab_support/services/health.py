@@ -1,4 +1,7 @@
-"""GET /healthz: whether every service's database answers, asked for real.
+"""GET /healthz and /readyz: whether this process lives, and whether it can work.
+
+A process that is not alive is restarted; one that is not ready gets no requests. A database that is away is no reason
+to restart anything, so `/healthz` asks nobody. Nor does `/readyz` ask the bus: with an outbox a service works without.
 
 Section:
     13.1, "CRUD over HTTP"; 13.10, "Health"
@@ -25,19 +28,24 @@ _log = logging.getLogger(__name__)
 
 
 class Health(BaseModel):
-    """The answer of an application that can work."""
+    """The answer of an application that lives, or that can work."""
 
     status: Literal["ok"] = "ok"
 
 
 def health_router(services: Mapping[str, FastAPI]) -> APIRouter:
-    """Make the route that asks the database of each service."""
+    """Make the routes that a supervisor and a load balancer ask."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz", response_model=Health, responses=problems(503))
-    async def healthz() -> Health | JSONResponse:
+    @router.get("/healthz", response_model=Health)
+    async def healthz() -> Health:
+        """Answer "ok" as long as this process answers at all."""
+        return Health()
+
+    @router.get("/readyz", response_model=Health, responses=problems(503))
+    async def readyz() -> Health | JSONResponse:
         """Answer "ok" when the database of every service has just executed a query."""
-        answers = await asyncio.gather(*(_answers(name, app) for name, app in services.items()))
+        answers = await asyncio.gather(*(answers_now(name, app) for name, app in services.items()))
         silent = [name for name, answered in zip(services, answers, strict=True) if not answered]
         if not silent:
             return Health()
@@ -47,7 +55,8 @@ def health_router(services: Mapping[str, FastAPI]) -> APIRouter:
     return router
 
 
-async def _answers(name: str, app: FastAPI) -> bool:
+async def answers_now(name: str, app: FastAPI) -> bool:
+    """Tell whether a service's database answers within `HEALTH_LIMIT_S` seconds."""
     try:
         async with asyncio.timeout(HEALTH_LIMIT_S):
             if (documents := getattr(app.state, "documents", None)) is not None:

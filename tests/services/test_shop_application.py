@@ -157,28 +157,33 @@ async def test_settings_and_application_exclude_each_other() -> None:
             pytest.fail("nothing must start")
 
 
-async def test_health_asks_the_database() -> None:
-    """A healthy answer has cost a statement."""
+async def test_readiness_asks_the_database_and_health_asks_nobody() -> None:
+    """A ready answer has cost a statement; a process is alive without."""
     app = create_app(only=STORE)
     async with running_app(app=app) as client:
         with trace_sql(store_of(app).state.engine) as trace:
-            answer = await client.get("/healthz")
+            alive = await client.get("/healthz")
+            asked = list(trace.statements)
+            ready = await client.get("/readyz")
 
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (alive.status_code, alive.json()) == (ready.status_code, ready.json()) == (200, {"status": "ok"})
+    assert asked == []
     assert [event.sql for event in trace.statements] == ["SELECT 1"]
 
 
-async def test_health_names_the_service_whose_database_is_silent() -> None:
-    """When a database stops answering the health turns to 503, names the service, and tells no address."""
+async def test_readiness_names_the_service_whose_database_is_silent() -> None:
+    """Without a database the process lives and is not ready: 503 names the service, and tells no address."""
     app = create_app(only=STORE)
     async with running_app(app=app) as client:
         working = store_of(app).state.engine
         store_of(app).state.engine = build_engine(NOWHERE)
         try:
-            answer = await client.get("/healthz")
+            alive = await client.get("/healthz")
+            answer = await client.get("/readyz")
         finally:
             store_of(app).state.engine = working
 
+    assert alive.status_code == 200
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["retry-after"]) >= 1
@@ -241,7 +246,7 @@ async def test_description_is_complete_and_silent() -> None:
         warnings.simplefilter("error")
         root, store = app.openapi(), store_of(app).openapi()
 
-    assert set(root["paths"]) == {"/healthz"}
+    assert set(root["paths"]) == {"/healthz", "/readyz", "/metrics"}
     statuses = {
         (method, path): set(operation["responses"])
         for path, methods in store["paths"].items()
@@ -284,7 +289,7 @@ async def test_documentation_can_be_opened() -> None:
 
 
 async def test_slow_silence_of_a_database_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that accepts and then says nothing costs the health route its limit and no more."""
+    """A database that accepts and then says nothing costs the readiness route its limit and no more."""
     monkeypatch.setattr("lab_support.services.health.HEALTH_LIMIT_S", 0.1)
 
     async def listen_in_silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -299,7 +304,7 @@ async def test_slow_silence_of_a_database_ends(monkeypatch: pytest.MonkeyPatch) 
         store_of(app).state.engine = silent = build_engine(f"postgresql+asyncpg://u@127.0.0.1:{port}/x")
         try:
             async with asyncio.timeout(5):
-                answer = await client.get("/healthz")
+                answer = await client.get("/readyz")
         finally:
             store_of(app).state.engine = working
             await silent.dispose()
