@@ -111,15 +111,18 @@ class MongoRepository(Generic[Entity, Id]):
         return KeysetPage([self._mapping.entity_of(document) for document in found], next_)
 
     async def _documents(
-        self, filter_: Document, *, after: Id | None, limit: int
+        self, filter_: Document, *, after: Id | None, limit: int, leave_out: Document | None = None
     ) -> tuple[list[Document], Id | None]:
         """Read the documents of a page, and the id after which the next one begins.
 
-        One more than the page is read, to know whether there is a next one.
+        One more than the page is read, to know whether there is a next one. `leave_out` is a projection of fields
+        that the server need not send.
         """
         check_window(0, limit)
         beyond = filter_ if after is None else {"$and": [{"_id": {"$gt": after}}, filter_]}
-        found = await self._collection.find(beyond).sort("_id", 1).limit(limit + 1).to_list(limit + 1)
+        found = (
+            await self._collection.find(beyond, leave_out).sort("_id", 1).limit(limit + 1).to_list(limit + 1)
+        )
         items = found[:limit]
         return items, items[-1]["_id"] if len(found) > limit else None
 

@@ -22,7 +22,7 @@ from lab_support.services.health import health_router
 from lab_support.services.housekeeping import Housekeeper, clean_bus
 from lab_support.services.metrics import add_metrics
 from lab_support.services.own_paths import OwnPaths
-from lab_support.services.participant import Around
+from lab_support.services.participant import Around, Participant
 from lab_support.services.relational import data_folder, owns_database
 from lab_support.services.split import ALL as SPLIT
 from lab_support.services.split import GATEWAY, NAMES, SplitService, Surroundings, UnknownServiceError
@@ -79,7 +79,7 @@ def create_app(
                 service.state.settings = settings.model_copy(update={"data": folder})
                 with acting_as(name):
                     await running.enter_async_context(service.router.lifespan_context(service))
-            if split:
+            if services.keys() - {"store"}:
                 app.state.bus = await running.enter_async_context(
                     _conversation(split, services, folder, around or Around())
                 )
@@ -151,7 +151,7 @@ async def _conversation(
 
     The embedded bus is a file beside the data.
     """
-    settings: Settings = services[split[0].name].state.settings
+    settings: Settings = next(iter(services.values())).state.settings
     url = None if settings.bus_url is None else settings.bus_url.get_secret_value()
     async with AsyncExitStack() as running:
         bus = await running.enter_async_context(open_bus(url, folder))
@@ -168,10 +168,29 @@ async def _conversation(
             if settings.demo_data:
                 await as_service(one.name, one.seed)(state.sessions)
             parts.append(state.participant)
+        if "catalog" in services:
+            parts.append(await _catalog_takes_part(services["catalog"], bus, around))
         await running.enter_async_context(bus.running())
         for part in parts:
-            await running.enter_async_context(part.running(relaying=settings.relay))
+            # Nobody else can open documents that are kept in this process.
+            alone = part.name == "catalog" and settings.mongodb_url is None
+            await running.enter_async_context(part.running(relaying=settings.relay or alone))
         yield bus
+
+
+async def _catalog_takes_part(catalog: FastAPI, bus: Bus, around: Around) -> Participant:
+    """Let the catalogue announce what it has and hear of orders."""
+    from lab_support.services.catalog.entities import COLLECTION
+    from lab_support.services.catalog.introducing import introduce
+    from lab_support.services.catalog.participation import participate
+
+    database = catalog.state.documents
+    with acting_as("catalog"):
+        part = participate(database, bus, around=around)
+    await as_service("catalog", introduce)(database[COLLECTION])
+    part.subscribe(bus)
+    catalog.state.participant = part
+    return part
 
 
 def _housekeeper(split: Sequence[SplitService], services: Mapping[str, FastAPI], bus: Bus) -> Housekeeper:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from lab_support.database import utc_now
-from lab_support.messaging import Bus, Listener, Relay, RelaySettings
+from lab_support.messaging import Bus, Listener, RelaySettings
 from lab_support.services.acting import acting_as, as_service
 
 
@@ -30,6 +30,24 @@ class Worker(Protocol):
 
     def wake(self) -> None:
         """Tell `run` that there may be something to do."""
+
+
+class Published(Protocol):
+    """What a relay did in one turn."""
+
+    @property
+    def claimed(self) -> Sequence[object]:
+        """What it took on; empty when there was nothing to do."""
+
+
+class Publisher(Worker, Protocol):
+    """A relay, whether the events wait in a table or inside documents."""
+
+    async def turn(self) -> Published:
+        """Publish one batch."""
+
+    async def drain(self) -> Sequence[Published]:
+        """Publish until there is nothing to claim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +79,7 @@ class Participant:
     """
 
     name: str
-    relay: Relay
+    relay: Publisher
     listeners: Sequence[Listener]
     workers: Sequence[Worker] = ()
 

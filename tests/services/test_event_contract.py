@@ -14,6 +14,7 @@ import pytest
 from annotated_types import Ge, Le, MaxLen, MinLen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mongomock_motor import AsyncMongoMockClient
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -21,6 +22,8 @@ from lab_support.database import session_factory
 from lab_support.messaging import Consumer, Event, EventTypes, Listener, decode, encode
 from lab_support.sagas import SagaDefinition, Step, When
 from lab_support.services.catalog import events as catalog
+from lab_support.services.catalog.handlers import OrderCounter
+from lab_support.services.catalog.participation import participate as catalog_takes_part
 from lab_support.services.customers import events as customers
 from lab_support.services.customers.participation import participate as customers_take_part
 from lab_support.services.inventory import events as inventory
@@ -95,8 +98,9 @@ def listeners() -> dict[str, list[Listener]]:
         "customers": customers_take_part(*near, **told),
         "inventory": inventory_takes_part(*near, **told),
         "payments": payments_take_part(*near, provider=None),  # type: ignore[arg-type]
+        "catalog": catalog_takes_part(AsyncMongoMockClient()["contract"], near[1]),
     }
-    return {name: list(part.listeners) for name, part in parts.items()} | {"catalog": []}
+    return {name: list(part.listeners) for name, part in parts.items()}
 
 
 # --- any payload that a model allows
@@ -172,13 +176,13 @@ def sent(contract: Contract, payload: BaseModel) -> Event:
     return types.event(payload, aggregate_type=contract.topic, aggregate_id=uuid4())
 
 
-def consumers(contract: Contract, listeners: dict[str, list[Listener]]) -> list[Consumer]:
+def consumers(contract: Contract, listeners: dict[str, list[Listener]]) -> list[Consumer | OrderCounter]:
     """Give whatever of the reader hears the event; somebody has to."""
     found = [one.handler for one in listeners[contract.reader] if one.topic == contract.topic]
     hearing = [
         one
         for one in found
-        if isinstance(one, Consumer) and (not one.only or contract.told.__name__ in one.only)
+        if isinstance(one, Consumer | OrderCounter) and (not one.only or contract.told.__name__ in one.only)
     ]
     assert hearing, (
         f"{contract.reader} does not listen for {contract.told.__name__} under {contract.topic!r}."

@@ -25,6 +25,7 @@ from lab_support.documents.objectid import PATTERN, InvalidObjectIdError, parse_
 from lab_support.documents.types import Database
 from lab_support.pools import install_infrastructure_errors
 from lab_support.pools.problems import problem
+from lab_support.services.catalog.announcing_repository import AnnouncingCatalogRepository
 from lab_support.services.catalog.dtos import (
     DriftRead,
     DriftRowRead,
@@ -43,11 +44,13 @@ from lab_support.services.catalog.errors import (
     ProductBusyError,
     ProductNotFoundError,
     UnreadableProductError,
+    UntoldChangesError,
 )
 from lab_support.services.catalog.kinds import Kind
 from lab_support.services.catalog.mapping import changes_of, product_read
 from lab_support.services.catalog.repository import CatalogRepository, CatalogSearch
 from lab_support.services.catalog.service import CatalogService
+from lab_support.services.participant import Participant
 from lab_support.services.problem_docs import problems
 from lab_support.services.vocabulary import Sku
 
@@ -61,21 +64,26 @@ STATUS_OF: dict[type[CatalogError], HTTPStatus] = {
     ForeignFieldError: HTTPStatus.UNPROCESSABLE_ENTITY,
     ProductBusyError: HTTPStatus.CONFLICT,
     UnreadableProductError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    UntoldChangesError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 router = APIRouter(prefix="/catalog", tags=["catalog"], responses=problems(422, 503, 504))
 
 
-def catalog_repository(database: Annotated[Database, Depends(get_database)]) -> CatalogRepository:
-    """Give this request its products."""
-    return CatalogRepository(database[COLLECTION])
+def catalog_repository(
+    request: Request, database: Annotated[Database, Depends(get_database)]
+) -> CatalogRepository:
+    """Give this request its products; a catalogue that takes part in the conversation announces their changes."""
+    announces = getattr(request.app.state, "participant", None) is not None
+    return (AnnouncingCatalogRepository if announces else CatalogRepository)(database[COLLECTION])
 
 
 def catalog_service(
-    products: Annotated[CatalogRepository, Depends(catalog_repository)],
+    request: Request, products: Annotated[CatalogRepository, Depends(catalog_repository)]
 ) -> CatalogService:
     """Give the endpoint the use cases of the catalogue."""
-    return CatalogService(products)
+    participant: Participant | None = getattr(request.app.state, "participant", None)
+    return CatalogService(products, wake=None if participant is None else participant.relay.wake)
 
 
 def wanted_id(

@@ -17,11 +17,14 @@ from bson import ObjectId
 from lab_support.documents.types import Document
 from lab_support.services.catalog.entities import VALIDATOR
 from lab_support.services.catalog.kinds import Kind
+from lab_support.services.catalog.mapping import BOOKKEEPING, OFFERED
 
 MISSING: Final = "missing"
 PIPELINE: Final[tuple[Document, ...]] = (
+    {"$match": OFFERED},
     {"$project": {"kind": 1, "fields": {"$objectToArray": "$$ROOT"}}},
     {"$unwind": "$fields"},
+    {"$match": {"fields.k": {"$nin": sorted(BOOKKEEPING)}}},
     {
         "$group": {
             "_id": {"kind": "$kind", "field": "$fields.k", "type": {"$type": "$fields.v"}},
@@ -33,7 +36,8 @@ PIPELINE: Final[tuple[Document, ...]] = (
 )
 """Turns each document into pairs of name and value, and counts the pairs by name and type.
 
-When a document was made stands in its id, so the smallest and the largest id say first and last.
+The fields that the service keeps for itself are no part of a product. When a document was made stands in its id, so
+the smallest and the largest id say first and last.
 """
 
 

@@ -108,6 +108,7 @@ class ProductReadBase(BaseModel):
     price: Money
     created_at: datetime
     updated_at: datetime
+    times_ordered: int = Field(default=0, description="In how many orders; it follows them after a moment.")
 
 
 class MonitorRead(MonitorFields, ProductReadBase):

@@ -19,6 +19,7 @@ from lab_support.documents.money import Money
 from lab_support.documents.objectid import PyObjectId
 from lab_support.documents.schemas import bson_schema
 from lab_support.documents.validators import Validator
+from lab_support.services.catalog.document_outbox import INDEX as OUTBOX_INDEX
 from lab_support.services.catalog.kinds import BookFields, Description, MonitorFields, Text, TShirtFields
 from lab_support.services.vocabulary import Sku
 
@@ -57,6 +58,7 @@ INDEXES: Final = (
     Index(name="sku_unique", keys=[("sku", 1)], unique=True),
     Index(name="kind_price", keys=[("kind", 1), ("price", 1)]),
     Index(name="isbn_unique", keys=[("isbn", 1)], unique=True, partial={"isbn": {"$exists": True}}),
+    OUTBOX_INDEX,
 )
 VALIDATOR: Final = Validator(schema=bson_schema(Product), level="moderate")
 """Moderate: documents of older versions can still be changed, and new ones have to fit."""

@@ -7,7 +7,8 @@
     ├── DuplicateProductError  another product has this sku or ISBN
     ├── ForeignFieldError      a field that products of this kind don't have
     ├── ProductBusyError       others changed the product again and again
-    └── UnreadableProductError the stored document fits no kind of product
+    ├── UnreadableProductError the stored document fits no kind of product
+    └── UntoldChangesError     too many changes wait to be published
 
 Section:
     13.7, "400 bad id, 404, 400 empty PATCH"
@@ -89,4 +90,15 @@ class UnreadableProductError(CatalogError):
         super().__init__(
             f"The stored document {product_id} fits no kind of product (see {', '.join(self.fields) or 'its kind'}). "
             "GET /catalog/drift shows what is stored; PUT the product anew to mend it."
+        )
+
+
+class UntoldChangesError(CatalogError):
+    """Nobody has published the product's changes for long; one more would not be safe to keep."""
+
+    def __init__(self, product_id: object, most: int) -> None:
+        self.product_id = product_id
+        super().__init__(
+            f"{most:,} changes of product {product_id} wait to be published, and no more are taken. See that the bus "
+            "and the relay run (`lab outbox` shows what is parked), then try again."
         )

@@ -10,11 +10,12 @@ Section:
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
 from lab_support.messaging import EventTypes
-from lab_support.services.vocabulary import Money, Payload, ProductId, ProductName, Sku
+from lab_support.services.vocabulary import Lines, Money, Payload, ProductId, ProductName, Sku
 
 TOPIC = "product"
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -58,9 +59,22 @@ class ProductDiscontinued(Payload):
     version: Version
 
 
+# --- read
+class OrderCreated(Payload):
+    """Orders has taken an order."""
+
+    order_id: UUID
+    items: Lines
+
+
 PUBLISHED = (ProductAdded, ProductPriceChanged, ProductChanged, ProductDiscontinued)
-READ = ()
+READ = (OrderCreated,)
 
 EVENTS = EventTypes()
 for _model in PUBLISHED:
     EVENTS.register(_model)
+
+HEARD = EventTypes()
+"""What it understands of others."""
+for _read in READ:
+    HEARD.register(_read)

@@ -42,6 +42,16 @@ FIELDS_OF: Final[dict[str, frozenset[str]]] = {
 CHANGEABLE: Final = frozenset[str]().union(*FIELDS_OF.values())
 
 
+MESSAGES: Final = frozenset({"outbox", "inbox"})
+"""Fields of a product's document that hold what it has to tell, and what it has heard (see `announcing`)."""
+
+BOOKKEEPING: Final = MESSAGES | {"times_ordered"}
+"""Fields that no caller sets, and none takes away."""
+
+OFFERED: Final[Document] = {"outbox.ended_at": None}
+"""The filter that leaves out discontinued products, which only wait for the relay."""
+
+
 class ProductDocuments:
     """The documents of the catalogue: written from models without what is None, read through the upcasters."""
 
@@ -58,7 +68,8 @@ class ProductDocuments:
             UnreadableProductError: It means none.
         """
         try:
-            return _PRODUCT.validate_python(UPCASTERS.upcast(document))
+            product = {name: value for name, value in document.items() if name not in MESSAGES}
+            return _PRODUCT.validate_python(UPCASTERS.upcast(product))
         except ValidationError as error:
             raise UnreadableProductError(document.get("_id"), _places(error)) from error
         except UnknownVersionError as error:

@@ -28,10 +28,17 @@ from lab_support.services.catalog.errors import (
     UnreadableProductError,
 )
 from lab_support.services.catalog.kinds import Kind
-from lab_support.services.catalog.mapping import FIELDS_OF, AnyProduct, ProductDocuments
+from lab_support.services.catalog.mapping import (
+    FIELDS_OF,
+    MESSAGES,
+    OFFERED,
+    AnyProduct,
+    ProductDocuments,
+)
 from lab_support.services.catalog.upcasting import CURRENT, UPCASTERS
 
-_MOST_TRIES: Final = 10
+MOST_TRIES: Final = 30
+_WITHOUT_MESSAGES: Final = dict.fromkeys(MESSAGES, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,10 @@ class CatalogRepository(MongoRepository[AnyProduct, ObjectId]):
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, ProductDocuments())
 
+    async def get_by_id(self, id_: ObjectId, /) -> AnyProduct | None:
+        """Give the product with this id, if it is offered."""
+        return self._entity(await self._collection.find_one({"_id": id_, **OFFERED}, _WITHOUT_MESSAGES))
+
     async def page(
         self, search: CatalogSearch, /, *, after: ObjectId | None = None, limit: int = 100
     ) -> CatalogPage:
@@ -76,7 +87,8 @@ class CatalogRepository(MongoRepository[AnyProduct, ObjectId]):
         Raises:
             ValueError: `limit` is below 1.
         """
-        found, next_ = await self._documents(meant(search), after=after, limit=limit)
+        offered = {**meant(search), **OFFERED}
+        found, next_ = await self._documents(offered, after=after, limit=limit, leave_out=_WITHOUT_MESSAGES)
         page = CatalogPage(next=next_)
         for document in found:
             try:
@@ -115,7 +127,7 @@ class CatalogRepository(MongoRepository[AnyProduct, ObjectId]):
         if not changes:
             return await self.get_by_id(id_)
         kinds = sorted(kind for kind, fields in FIELDS_OF.items() if changes.keys() <= fields)
-        for _ in range(_MOST_TRIES):
+        for _ in range(MOST_TRIES):
             as_expected = {"_id": id_, "kind": {"$in": kinds}, VERSION_FIELD: CURRENT}
             if (changed := await self._change(as_expected, update)) is not None:
                 return changed

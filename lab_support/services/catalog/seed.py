@@ -6,9 +6,10 @@ Section:
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Final
 
-from bson import Decimal128
+from bson import Decimal128, ObjectId
 from pymongo.errors import BulkWriteError
 
 from lab_support.documents.types import Collection, Document
@@ -44,11 +45,24 @@ PRODUCTS: Final[tuple[AnyWrite, ...]] = (
 )
 
 
+PRODUCT_IDS: Final = MappingProxyType(
+    {
+        "MON-27": ObjectId("6955b9000000000000000006"),
+        "TEE-1-M": ObjectId("6955b9000000000000000007"),
+        "BOOK-1": ObjectId("6955b9000000000000000008"),
+    }
+)
+"""The same in every catalogue, because the demo data of Orders names them, too."""
+
+
 async def seed(products: Collection) -> None:
     """Fill the catalogue if it is empty; two processes that do it at once fill it once."""
     if await products.find_one({}) is not None:
         return
-    documents = [new_product(one).model_dump(by_alias=True, exclude_none=True) for one in PRODUCTS]
+    documents = [
+        new_product(one, id_=PRODUCT_IDS[one.sku]).model_dump(by_alias=True, exclude_none=True)
+        for one in PRODUCTS
+    ]
     try:
         await products.insert_many(documents, ordered=False)
     except BulkWriteError as error:

@@ -6,7 +6,7 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,10 +25,16 @@ from lab_support.services.catalog.repository import CatalogPage, CatalogReposito
 
 
 class CatalogService:
-    """The use cases of the catalogue."""
+    """The use cases of the catalogue.
 
-    def __init__(self, products: CatalogRepository) -> None:
+    Args:
+        products: Its collection.
+        wake: Called after each write, such as `DocumentRelay.wake`.
+    """
+
+    def __init__(self, products: CatalogRepository, *, wake: Callable[[], None] | None = None) -> None:
         self._products = products
+        self._wake = wake or (lambda: None)
 
     async def create(self, product: AnyWrite) -> AnyProduct:
         """Store a new product and give it its id.
@@ -37,7 +43,9 @@ class CatalogService:
             DuplicateProductError: Another one has its sku or ISBN.
         """
         with _told_as_duplicate(product.sku):
-            return await self._products.create(new_product(product))
+            created = await self._products.create(new_product(product))
+        self._wake()
+        return created
 
     async def get(self, product_id: ObjectId) -> AnyProduct:
         """Read one product.
@@ -62,7 +70,9 @@ class CatalogService:
             ProductNotFoundError: No product has this id.
         """
         with _told_as_duplicate(product.sku):
-            return _found(product_id, await self._products.replace(new_product(product, id_=product_id)))
+            replaced = await self._products.replace(new_product(product, id_=product_id))
+        self._wake()
+        return _found(product_id, replaced)
 
     async def change(self, product_id: ObjectId, changes: Mapping[str, Any]) -> AnyProduct:
         """Set the given fields of a product and leave the others, known or not, as they are.
@@ -78,7 +88,9 @@ class CatalogService:
         if not changes:
             raise EmptyUpdateError(product_id)
         with _told_as_duplicate(changes.get("sku")):
-            return _found(product_id, await self._products.update(product_id, changes))
+            changed = await self._products.update(product_id, changes)
+        self._wake()
+        return _found(product_id, changed)
 
     async def delete(self, product_id: ObjectId) -> None:
         """Delete a product.
@@ -88,6 +100,7 @@ class CatalogService:
         """
         if not await self._products.delete(product_id):
             raise ProductNotFoundError(product_id)
+        self._wake()
 
     async def drift(self, kind: Kind | None = None) -> list[DriftRow]:
         """Report which fields the stored products really have."""
