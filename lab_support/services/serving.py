@@ -22,6 +22,7 @@ from lab_support.database import DatabaseUrlError
 from lab_support.messaging import BrokerUnavailableError, BusUrlError
 from lab_support.pools import DatabaseUnreachableError
 from lab_support.services.app import EVERY_SERVICE, create_app
+from lab_support.services.correlation import log_with_correlation
 from lab_support.services.listening import CannotListenError, base_url, listen
 from lab_support.services.relational import StartError
 from lab_support.services.split import GATEWAY, NAMES, UnknownServiceError, split_service
@@ -63,6 +64,7 @@ def serve(
         given = {"data": data, "relay": relay}
         settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         _warn_of_loneliness(settings, only)
+        log_with_correlation()
         with listen(host, port) as listener, suppress(KeyboardInterrupt):
             asyncio.run(_serve_on(listener, host, settings, only))
     except ValidationError as error:

@@ -19,6 +19,7 @@ from starlette.types import Lifespan
 
 from lab_support.database.retries import RetriesExhaustedError
 from lab_support.pools import install_infrastructure_errors
+from lab_support.pools.deadline_middleware import DeadlineMiddleware
 from lab_support.pools.problems import problem
 from lab_support.services.body_limit import BodyLimit
 from lab_support.services.correlation import Correlation
@@ -44,6 +45,7 @@ def new_app(title: str, lifespan: Lifespan[FastAPI], *, documented_at: str = "")
         redoc_url=f"{documented_at}/redoc",
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(DeadlineMiddleware)
     app.add_middleware(Correlation)
     install_infrastructure_errors(app, also=[RetriesExhaustedError])
     install_http_errors(app)
