@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from lab_support.cli import application, authors, messaging, students
+from lab_support.cli import application, authors, messaging, shop, students
 
 app = typer.Typer(
     name="lab",
@@ -19,7 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for verb, example, function in (*students.VERBS, *application.VERBS, *messaging.VERBS, *authors.VERBS):
+for verb, example, function in (
+    *students.VERBS,
+    *application.VERBS,
+    *messaging.VERBS,
+    *shop.VERBS,
+    *authors.VERBS,
+):
     app.command(verb, epilog=f"Example: {example}")(function)
 
 

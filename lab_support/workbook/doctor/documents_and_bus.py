@@ -1,4 +1,4 @@
-"""The servers that are no SQL databases, MongoDB and the broker: each is optional, and must answer when it is asked for."""
+"""MongoDB and the broker, the servers that are no SQL databases: each is optional, and must answer when asked for."""
 
 from __future__ import annotations
 
