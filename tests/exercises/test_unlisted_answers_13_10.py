@@ -9,13 +9,15 @@ from statistics import median
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from lab_support.authoring import stored_answers
 from lab_support.authoring.stored_answers import every_answer
 from lab_support.exercises import State, Verdict, find, judge, section
 from lab_support.exercises.s13_10.shop import SALES, STOCK, OutOfStockError, UnknownProductError
-from lab_support.pools import PoolSettings
+from lab_support.pools import PoolSettings, Trouble, problem, trouble_behind
 
 ROOT = Path(__file__).resolve().parents[2]
 ANOTHER_SEED = 7
@@ -43,7 +45,7 @@ def test_nonsense_is_a_verdict_and_not_a_crash(exercise_id, nonsense):
     assert causes(verdict) == []
 
 
-@pytest.mark.parametrize("answer", every_answer(ROOT, section("13.10")), ids=str)
+@pytest.mark.parametrize("answer", every_answer(ROOT, (find("13.10.1"), find("13.10.6"))), ids=str)
 def test_verdict_does_not_hang_on_what_is_drawn_first(answer, monkeypatch):
     """With other numbers, too, each trap has its own cause, and each variant passes."""
     monkeypatch.setattr(stored_answers, "judge", partial(judge, seed=ANOTHER_SEED))
@@ -215,3 +217,64 @@ def test_measuring_beyond_the_limit_is_refused_in_one_line():
 
     assert verdict.state is State.ERROR
     assert "this worker may have 1 to" in verdict.decisive.message
+
+
+# 13.10.4
+
+
+def answering(statuses: dict[Trouble | None, int], **given: Any) -> Any:
+    """Make an answer that gives these statuses, and 503 for every other trouble."""
+
+    def install_errors(app):
+        async def answer(request, error):
+            status = statuses.get(trouble_behind(error), 503)
+            return problem(status, headers={"Retry-After": "1"}, **given)
+
+        for family in (SQLAlchemyError, OSError, Exception):
+            app.add_exception_handler(family, answer)
+
+    return install_errors
+
+
+AS_ASKED = {None: 500, Trouble.TIMED_OUT: 504}
+
+
+def test_statuses_as_asked_for_pass_with_a_header_too_many():
+    """The answer that the next tests change is right; Retry-After beside a 504 does no harm."""
+    assert judged("13.10.4", answering(AS_ASKED)).passed
+
+
+@pytest.mark.parametrize("slow", [500, 408, 502])
+def test_another_status_for_what_took_too_long_has_no_cause(slow):
+    """Who tells the pool from the statement does not believe that all errors are one."""
+    assert causes(judged("13.10.4", answering(AS_ASKED | {Trouble.TIMED_OUT: slow}))) == []
+
+
+def test_503_where_nothing_else_answers_is_the_belief_that_all_pass():
+    """A bug that invites the same request again is that belief, whatever else is right."""
+    assert causes(judged("13.10.4", answering({Trouble.TIMED_OUT: 504}))) == ["all-503"]
+
+
+def test_hiding_a_404_has_no_cause():
+    """A handler for HTTPException that answers 500 is no belief about databases."""
+
+    def install_errors(app):
+        answering(AS_ASKED)(app)
+        app.add_exception_handler(404, lambda request, error: problem(500))
+        app.add_exception_handler(HTTPException, lambda request, error: problem(500))
+
+    assert causes(judged("13.10.4", install_errors)) == []
+
+
+def test_date_in_retry_after_has_no_cause():
+    """HTTP allows a date; the task asks for seconds, which two clocks cannot disagree about."""
+
+    def install_errors(app):
+        async def answer(request, error):
+            status = AS_ASKED.get(trouble_behind(error), 503)
+            return problem(status, headers={"Retry-After": "Wed, 25 Nov 2026 03:00:00 GMT"})
+
+        for family in (SQLAlchemyError, OSError, Exception):
+            app.add_exception_handler(family, answer)
+
+    assert causes(judged("13.10.4", install_errors)) == []
