@@ -89,7 +89,32 @@ class Settings(BaseSettings):
     mariadb_url: SecretStr | None = Field(None, description="a MariaDB for scratch databases")
     pool_size: int = Field(5, ge=1, le=200, description="connections kept open by each engine")
     max_overflow: int = Field(10, ge=0, le=200, description="connections opened beyond pool_size under load")
-    pool_timeout_s: float = Field(30.0, gt=0, description="longest wait for a free connection, in seconds")
+    pool_timeout_s: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="longest wait for a free connection, in seconds"
+    )
+    pool_recycle_s: int = Field(
+        1800, gt=0, description="age after which a connection is replaced at its next use, in seconds"
+    )
+    pool_pre_ping: bool = Field(True, description="whether a connection is tried before each use")
+    pool_trace: bool = Field(False, description="whether the calls that led to each checkout are kept")
+    workers: int = Field(
+        1, ge=1, le=1000, description="processes that run each service; their pools add up at the server"
+    )
+    connect_timeout_s: float = Field(
+        5.0, gt=0, allow_inf_nan=False, description="longest time until a new connection stands, in seconds"
+    )
+    statement_timeout_s: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="longest time of one statement, in seconds"
+    )
+    lock_timeout_s: float = Field(
+        5.0, gt=0, allow_inf_nan=False, description="longest wait for somebody's lock, in seconds"
+    )
+    request_limit_s: float = Field(
+        60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="the most time that a request gets or may ask for, in seconds",
+    )
 
     @property
     def lab_home(self) -> Path:

@@ -16,6 +16,7 @@ from sqlalchemy import MetaData
 
 from lab_support.messaging import Bus
 from lab_support.messaging.buses import open_bus
+from lab_support.pools.deadline_middleware import DeadlineMiddleware
 from lab_support.services.acting import ActsAs, acting_as, as_service
 from lab_support.services.gateway.lifespan import asks_neighbours
 from lab_support.services.health import health_router
@@ -23,7 +24,8 @@ from lab_support.services.housekeeping import Housekeeper, clean_bus
 from lab_support.services.metrics import add_metrics
 from lab_support.services.own_paths import OwnPaths
 from lab_support.services.participant import Around, Participant
-from lab_support.services.relational import data_folder, owns_database
+from lab_support.services.relational import data_folder, owns_database, pool_settings
+from lab_support.services.room import refuse_overbooking
 from lab_support.services.split import ALL as SPLIT
 from lab_support.services.split import GATEWAY, NAMES, SplitService, Surroundings, UnknownServiceError
 from lab_support.services.store import api as store_api
@@ -79,6 +81,7 @@ def create_app(
                 service.state.settings = settings.model_copy(update={"data": folder})
                 with acting_as(name):
                     await running.enter_async_context(service.router.lifespan_context(service))
+            await refuse_overbooking(services, pool_settings(settings), settings.workers)
             if services.keys() - {"store"}:
                 app.state.bus = await running.enter_async_context(
                     _conversation(split, services, folder, around or Around())
@@ -89,6 +92,7 @@ def create_app(
     app = new_app("The shop", lifespan)
     app.state.services = services
     app.include_router(health_router(services))
+    app.add_middleware(DeadlineMiddleware, longest_s=settings.request_limit_s)
     add_metrics(app, services, split)
     for one in split:
         app.router.routes.append(OwnPaths(services[one.name], one.paths))

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.database import build_engine, create_tables, masked, session_factory
-from lab_support.pools import PoolSettings
+from lab_support.pools import PoolSettings, Timeouts
 from lab_support.settings import Settings
 
 
@@ -40,7 +40,9 @@ def owns_database(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         told: Settings = getattr(app.state, "settings", settings)
         with data_folder(told) as folder:
-            engine = build_engine(database_url(name, told, folder), pool=pool_settings(told))
+            engine = build_engine(
+                database_url(name, told, folder), pool=pool_settings(told), timeouts=timeouts(told)
+            )
             try:
                 await _prepare(name, engine, metadata)
                 app.state.engine, app.state.sessions = engine, session_factory(engine)
@@ -82,7 +84,21 @@ def database_url(name: str, settings: Settings, folder: Path) -> str | URL:
 def pool_settings(settings: Settings) -> PoolSettings:
     """Give the pool's numbers as the settings have them."""
     return PoolSettings(
-        size=settings.pool_size, max_overflow=settings.max_overflow, timeout_s=settings.pool_timeout_s
+        size=settings.pool_size,
+        max_overflow=settings.max_overflow,
+        timeout_s=settings.pool_timeout_s,
+        recycle_s=settings.pool_recycle_s,
+        pre_ping=settings.pool_pre_ping,
+        trace_checkouts=settings.pool_trace,
+    )
+
+
+def timeouts(settings: Settings) -> Timeouts:
+    """Give the time limits as the settings have them."""
+    return Timeouts(
+        connect_s=settings.connect_timeout_s,
+        statement_s=settings.statement_timeout_s,
+        lock_s=settings.lock_timeout_s,
     )
 
 
