@@ -3,8 +3,9 @@
 from lab_support.exercises.s13_09.e1_cut_the_table import cut_the_table
 from lab_support.exercises.s13_09.e2_composition import composition
 from lab_support.exercises.s13_09.e3_projector import projector
+from lab_support.exercises.s13_09.e4_staleness import staleness
 
 TITLE = "Database per service"
-EXERCISES = (cut_the_table, composition, projector)
+EXERCISES = (cut_the_table, composition, projector, staleness)
 
 __all__ = ["EXERCISES", "TITLE"]
