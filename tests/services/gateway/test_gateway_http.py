@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,10 +14,13 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from lab_support.pools.deadlines import DEADLINE_HEADER
 from lab_support.services import create_app, running_app
 from lab_support.services.gateway.circuit import State
+from lab_support.services.gateway.composing import Composer
 from lab_support.services.gateway.rebuild import Rebuild
 from lab_support.settings import Settings
+from tests.services.gateway.neighbourhood import ORDER, Shop, hang
 
 LIMIT_S = 60.0
 CARD = {"customer_id": "buyer", "pay_by": "card", "items": [{"sku": "MUG-2", "quantity": 2}]}
@@ -321,3 +325,37 @@ async def test_hostile_server_costs_its_own_part_alone(
     assert view["order"]["status"] == "APPROVED"
     [reason] = [one["reason"] for one in view["missing"] if one["part"] == "customer"]
     assert reason in (("garbage", "unreachable") if closes else ("too-slow",))
+
+
+# --- the caller's deadline
+
+
+@pytest.fixture(scope="module")
+async def hanging() -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway with much time, beside whose services one hangs."""
+    around, app = Shop(), create_app(Settings(gateway_deadline_s=60.0), only=("gateway",))
+    around.answers["/customers/ada"] = hang
+    async with running_app(app=app) as client:
+        state = app.state.services["gateway"].state
+        state.gateway = replace(state.gateway, composer=Composer(neighbours=around.neighbours))
+        yield client
+        await around.neighbours.close()
+
+
+async def test_callers_deadline_shortens_the_gateways(hanging: httpx.AsyncClient) -> None:
+    """A part is missing, and the answer is there in time: it does not become a 504."""
+    async with asyncio.timeout(30):
+        answer = await hanging.get(f"/shop/orders/{ORDER}", headers={DEADLINE_HEADER: "1000"})
+
+    assert answer.status_code == 200
+    assert [one["reason"] for one in answer.json()["missing"]] == ["too-slow"]
+
+
+@pytest.mark.parametrize(("given", "status"), [("0", 504), ("soon", 400), ("-5", 400), ("1e3", 400)])
+async def test_deadline_that_is_over_or_nonsense_is_told(
+    hanging: httpx.AsyncClient, given: str, status: int
+) -> None:
+    """Before anybody is asked."""
+    answer = await hanging.get(f"/shop/orders/{ORDER}", headers={DEADLINE_HEADER: given})
+
+    assert answer.status_code == status
