@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from fastapi import FastAPI
 from sqlalchemy import URL, Connection, MetaData, inspect
@@ -19,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lab_support.database import build_engine, create_tables, masked, session_factory
 from lab_support.pools import PoolSettings, Timeouts
 from lab_support.settings import Settings
+
+VERSION_TABLE: Final = "alembic_version"
 
 
 class StartError(Exception):
@@ -104,6 +107,7 @@ def timeouts(settings: Settings) -> Timeouts:
 
 async def _prepare(name: str, engine: AsyncEngine, metadata: MetaData) -> None:
     try:
+        await _check_revision(name, engine, metadata)
         lacking = await _lacking_columns(engine, metadata)
         if not lacking:
             await create_tables(engine, metadata)
@@ -116,9 +120,37 @@ async def _prepare(name: str, engine: AsyncEngine, metadata: MetaData) -> None:
     if lacking:
         raise StartError(
             f"the tables of the service '{name}' in {masked(engine.url)} are of an earlier version: they lack "
-            f"{', '.join(lacking)}. Run `alembic -c lab_support/services/{name}/alembic.ini upgrade head` in the "
-            "workbook's folder, after `stamp 0001` if Alembic never ran on them; every row stays."
+            f"{', '.join(lacking)}. {_remedy(name)}"
         )
+
+
+def _remedy(name: str) -> str:
+    return f"Run `lab migrate {name}` on the same data; every row stays."
+
+
+async def _check_revision(name: str, engine: AsyncEngine, metadata: MetaData) -> None:
+    """Refuse a migrated database that is behind this code; one that was never migrated has no version table.
+
+    One that is ahead is taken as long as it has all that this code needs: so old code runs beside new code.
+    """
+    async with engine.connect() as connection:
+        if not await connection.run_sync(lambda sync: inspect(sync).has_table(VERSION_TABLE)):
+            return
+        from lab_support.services import (
+            revisions,
+        )  # Alembic is loaded only for a database that it has touched
+
+        found = await connection.run_sync(revisions.revision_in)
+        there = await connection.run_sync(revisions.things_in)
+    newest, known = revisions.head_of(name), revisions.revisions_of(name)
+    if found is None or (found in known and found != newest):
+        raise StartError(
+            f"the tables of the service '{name}' in {masked(engine.url)} are at revision {found}, and this code needs "
+            f"{newest}. {_remedy(name)}"
+        )
+    needed = {f"{table.name}.{column.name}" for table in metadata.sorted_tables for column in table.columns}
+    if found not in known and not needed <= there:
+        raise StartError(revisions.unknown_revision(name, engine.url, found))
 
 
 async def _lacking_columns(engine: AsyncEngine, metadata: MetaData) -> list[str]:

@@ -22,6 +22,7 @@ def migrate(connection: Connection) -> None:
         target_metadata=StoreBase.metadata,
         transactional_ddl=connection.dialect.name != "mysql",
         render_as_batch=True,
+        on_version_apply=context.config.attributes.get("applied"),
     )
     with context.begin_transaction():
         context.run_migrations()

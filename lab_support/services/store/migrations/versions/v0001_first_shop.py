@@ -12,6 +12,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+MARKS = ("products", "orders", "order_items")
+
 
 def upgrade() -> None:
     """Make the first three tables."""

@@ -12,6 +12,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+MARKS = ("users", "products.category", "products.supplier_cost")
+
 EXACT = "utf8mb4_nopad_bin"
 
 

@@ -13,6 +13,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+MARKS = ("payments", "idempotency_keys", "orders.user_id")
+
 EXACT = "utf8mb4_nopad_bin"
 NO_ID_TWICE = {"sqlite_autoincrement": True}  # Alembic does not see it in the old table
 

@@ -1,0 +1,1 @@
+"""How the tables of Payments got their shape: Alembic revisions, run by `services.revisions`."""

@@ -1,0 +1,102 @@
+"""The tables of Payments as they were in 13.8."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from lab_support.database import UtcDateTime, server_utc_now
+
+revision = "payments_0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+MARKS = ("payments",)
+NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    """Make them."""
+    op.create_table(
+        "compensations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.String(100), nullable=False),
+        sa.Column("action", sa.String(100), nullable=False),
+        sa.Column("saga_id", sa.Uuid()),
+        sa.Column("causation_id", sa.Uuid()),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("reply_to", sa.String(255)),
+        sa.Column("status", sa.String(20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", UtcDateTime(), nullable=False),
+        sa.Column("last_reason", sa.String(200)),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("closed_at", UtcDateTime()),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_compensations")),
+        sa.UniqueConstraint("subject", "action", name=op.f("uq_compensations_subject_action")),
+    )
+    op.create_index(op.f("ix_compensations_due"), "compensations", ["status", "next_try_at"])
+    op.create_table(
+        "inbox",
+        sa.Column("consumer", sa.String(100), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("type", sa.String(255), nullable=False),
+        sa.Column("received_at", UtcDateTime(), nullable=False),
+        sa.Column("parked_at", UtcDateTime()),
+        sa.Column("last_error", sa.Text()),
+        sa.Column("event", sa.JSON()),
+        sa.PrimaryKeyConstraint("consumer", "event_id", name=op.f("pk_inbox")),
+    )
+    op.create_index(op.f("ix_inbox_parked"), "inbox", ["parked_at", "received_at"])
+    op.create_table(
+        "outbox",
+        sa.Column("seq", NUMBER, primary_key=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("aggregatetype", sa.String(255), nullable=False),
+        sa.Column("aggregateid", sa.String(255), nullable=False),
+        sa.Column("type", sa.String(255), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("topic", sa.String(255), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("occurred_at", UtcDateTime(), nullable=False),
+        sa.Column("published_at", UtcDateTime()),
+        sa.Column("claimed_until", UtcDateTime()),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("parked_at", UtcDateTime()),
+        sa.Column("last_error", sa.Text()),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("id", name=op.f("uq_outbox_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_outbox_aggregate"), "outbox", ["aggregateid", "aggregatetype", "published_at", "seq"]
+    )
+    op.create_index(op.f("ix_outbox_unpublished"), "outbox", ["published_at", "seq"])
+    op.create_table(
+        "payments",
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("payment_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.String(64)),
+        sa.Column("amount", sa.Numeric(12, 2)),
+        sa.Column("status", sa.String(20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", UtcDateTime()),
+        sa.Column("reason", sa.String(50)),
+        sa.Column("request", sa.JSON()),
+        sa.Column("reply_to", sa.String(255)),
+        sa.Column("created_at", UtcDateTime(), server_default=server_utc_now(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), server_default=server_utc_now(), nullable=False),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_payments_amount_not_negative")),
+        sa.PrimaryKeyConstraint("order_id", name=op.f("pk_payments")),
+        sa.UniqueConstraint("payment_id", name=op.f("uq_payments_payment_id")),
+    )
+    op.create_index(op.f("ix_payments_due"), "payments", ["status", "next_try_at"])
+
+
+def downgrade() -> None:
+    """Remove them, with all that is in them."""
+    op.drop_table("payments")
+    op.drop_table("outbox")
+    op.drop_table("inbox")
+    op.drop_table("compensations")
