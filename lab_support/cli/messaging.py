@@ -26,22 +26,25 @@ Data = Annotated[
 
 
 def relay(
-    service: Annotated[str, typer.Option(help="Whose outbox: orders, customers, payments or inventory.")],
+    service: Annotated[
+        str, typer.Option(help="Whose outbox: orders, customers, payments, inventory or catalog.")
+    ],
     data: Data = None,
     once: Annotated[bool, typer.Option("--once", help="Publish what is there, then end.")] = False,
 ) -> None:
     """Publish the outbox of a service, in a process of its own, until Ctrl-C.
 
     The services are served elsewhere, with --no-relay or also with relays of their own: any number may work on one
-    outbox. The bus is the one of LAB_BUS_URL, or else a file beside the data.
+    outbox. The bus is the one of LAB_BUS_URL, or else a file beside the data. The catalogue's events wait inside its
+    documents, so it needs LAB_MONGODB_URL; without it the process that serves the catalogue publishes them.
     """
     with errors_in_one_line(), services_errors_in_one_line():
         import asyncio
 
-        from lab_support.services.relaying import relay_once, relay_until_stopped
+        from lab_support.services.relaying import DOCUMENTS, relay_once, relay_until_stopped
         from lab_support.services.split import split_service
 
-        one, settings = split_service(service), _settings(data)
+        one, settings = DOCUMENTS if service == DOCUMENTS else split_service(service), _settings(data)
         if not once:
             asyncio.run(relay_until_stopped(one, settings, typer.echo))
             return
@@ -87,8 +90,8 @@ async def _outbox(settings: Settings, only: Collection[str], retry: str | None, 
         found = await seen.listed()
         if retry is not None:
             found = await _retried(seen, found, retry)
-        for trouble in seen.troubles:
-            say_aside(trouble)
+        for line in (*seen.notes, *seen.troubles):
+            say_aside(line)
         if as_json:
             say_json([one.as_dict() for one in found])
         elif retry is not None:

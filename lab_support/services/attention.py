@@ -6,11 +6,13 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from lab_support.documents.types import Collection as Products
 from lab_support.messaging import BrokerUnavailableError, Bus, Consumer
 from lab_support.pools import DatabaseUnreachableError
 from lab_support.services.left_over import (
@@ -29,6 +31,16 @@ from lab_support.services.relational import StartError
 from lab_support.services.second_try import retry_compensation, retry_inbox, retry_outbox
 from lab_support.services.split import ALL, NAMES, SplitService, Surroundings, split_service
 from lab_support.settings import Settings
+
+CATALOG: Final = "catalog"
+INSIDE: Final = (
+    "What the catalogue has parked can't be listed: its documents are inside the process that serves them. Set "
+    "LAB_MONGODB_URL to keep them on a server."
+)
+
+
+CATALOG_LISTENS: Final = (("order", CATALOG),)
+"""As its participation says; it is repeated here because MongoDB's driver is loaded only for documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +63,25 @@ class Attention:
 
     Attributes:
         troubles: Why something could not be looked at, a line each.
+        notes: What can't be looked at from here, and why that is no trouble.
     """
 
     def __init__(
-        self, places: Collection[Place], wanted: Collection[str], bus: Bus, settings: Settings
+        self,
+        places: Collection[Place],
+        wanted: Collection[str],
+        bus: Bus,
+        settings: Settings,
+        *,
+        products: Products | None = None,
     ) -> None:
         self._places = {place.service.name: place for place in places}
         self._wanted, self._bus = wanted, bus
         orders = self._places.get("orders")
         self._desk = None if orders is None else Desk.of(orders.sessions, settings=settings)
+        self._products = products
         self.troubles: list[str] = []
+        self.notes: list[str] = []
 
     async def listed(self) -> list[LeftOver]:
         """List what waits, service by service, oldest first; of one kind in one service at most `MOST`."""
@@ -71,7 +92,15 @@ class Attention:
                     found += await outbox_rows(session, place.service)
                     found += await inbox_rows(session, place.service)
                     found += await compensations(session, place.service)
-                found += await self._dead_letters(place)
+                found += await self._dead_letters(
+                    name, [(one.topic, one.group) for one in place.part.listeners]
+                )
+        if self._products is not None:
+            from lab_support.services.catalog.left_over import catalog_left_over
+
+            found += await catalog_left_over(self._products)
+        if CATALOG in self._wanted:
+            found += await self._dead_letters(CATALOG, CATALOG_LISTENS)
         return found
 
     async def retry(self, chosen: Collection[LeftOver]) -> None:
@@ -94,15 +123,20 @@ class Attention:
             for one in mine:
                 if one.kind == "compensation" and service.tasks is not None:
                     await retry_compensation(sessions, service.tasks, one, self._desk)
-            for topic, group in sorted({one.letter_box for one in mine if one.letter_box is not None}):
-                await self._bus.retry_dead_letters(topic, group)
+        if self._products is not None:
+            from lab_support.services.catalog.left_over import retry_catalog
 
-    async def _dead_letters(self, place: Place) -> list[LeftOver]:
+            mine = [one for one in chosen if one.service == CATALOG]
+            self.troubles += await retry_catalog(self._products, mine)
+        for topic, group in sorted({one.letter_box for one in chosen if one.letter_box is not None}):
+            await self._bus.retry_dead_letters(topic, group)
+
+    async def _dead_letters(self, name: str, heard: Iterable[tuple[str, str]]) -> list[LeftOver]:
         found: list[LeftOver] = []
         try:
-            for one in place.part.listeners:
-                letters = await self._bus.dead_letters(one.topic, one.group)
-                found += [dead(place.service.name, letter) for letter in letters[:MOST]]
+            for topic, group in heard:
+                letters = await self._bus.dead_letters(topic, group)
+                found += [dead(name, letter) for letter in letters[:MOST]]
         except BrokerUnavailableError as error:
             self._note(f"The dead letters can't be listed. {error}")
         return found
@@ -127,9 +161,10 @@ async def attention(settings: Settings, only: Collection[str] = ()) -> AsyncIter
         DatabaseUrlError: A database URL is unusable.
         BusUrlError: LAB_BUS_URL names no bus.
     """
-    meant = [split_service(name).name for name in only]
+    meant = [name if name == CATALOG else split_service(name).name for name in only]
     async with AsyncExitStack() as opened:
-        folder = opened.enter_context(existing_folder(settings, meant or NAMES))
+        relational = [name for name in meant or NAMES if name != CATALOG]
+        folder = opened.enter_context(existing_folder(settings, relational))
         bus = bus_of(settings, folder)
         places, troubles = [], []
         for one in ALL:
@@ -143,11 +178,18 @@ async def attention(settings: Settings, only: Collection[str] = ()) -> AsyncIter
                 continue
             near = Surroundings(sessions=sessions, bus=bus, settings=settings, folder=folder, around=Around())
             places.append(Place(one, sessions, await opened.enter_async_context(one.part(near))))
-        if not places:
+        products = None
+        if CATALOG in meant or (not meant and settings.mongodb_url is not None):
+            from lab_support.services.catalog.reached import reached_products
+
+            products = await opened.enter_async_context(reached_products(settings))
+        if not places and products is None:
             raise StartError(troubles[0] if troubles else f"no service has data in {folder}.")
         await opened.enter_async_context(bus)
-        seen = Attention(places, meant or NAMES, bus, settings)
+        seen = Attention(places, meant or (*NAMES, CATALOG), bus, settings, products=products)
         seen.troubles += troubles
+        if products is None and not meant and (folder / "documents").exists():
+            seen.notes.append(INSIDE)
         yield seen
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Final, Literal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -19,12 +19,17 @@ from lab_support.database import RetriesExhaustedError
 from lab_support.database.cancellation import to_its_end
 from lab_support.messaging import Bus, MessagingError, OutboxMixin, Relay, Turn
 from lab_support.pools import DatabaseUnreachableError
+from lab_support.services.participant import Published, Publisher
 from lab_support.services.reach import bus_of, existing_folder, reached, shown_bus
 from lab_support.services.split import SplitService
 from lab_support.services.stopping import signals_ask
 from lab_support.settings import Settings
 
 Tell = Callable[[str], object]
+Documents = Literal["catalog"]
+DOCUMENTS: Final[Documents] = "catalog"
+"""The service whose events wait inside documents."""
+
 _EXPECTED = (DatabaseUnreachableError, MessagingError, OSError, RetriesExhaustedError, TimeoutError)
 
 
@@ -60,7 +65,7 @@ class TellingRelay(Relay):
                 )
 
 
-async def relay_until_stopped(one: SplitService, settings: Settings, tell: Tell) -> None:
+async def relay_until_stopped(one: SplitService | Documents, settings: Settings, tell: Tell) -> None:
     """Publish a service's outbox until SIGINT or SIGTERM; others may do the same at the same time.
 
     Args:
@@ -78,11 +83,12 @@ async def relay_until_stopped(one: SplitService, settings: Settings, tell: Tell)
     stop = asyncio.Event()
     with signals_ask(stop.set), _warnings_in_one_line():
         async with _opened(one, settings, tell) as (relay, where):
-            tell(f"The outbox of {one.name} goes to {where}. Ctrl-C stops it.")
+            name = one if isinstance(one, str) else one.name
+            tell(f"The outbox of {name} goes to {where}. Ctrl-C stops it.")
             await _until(stop, relay.run())
 
 
-async def relay_once(one: SplitService, settings: Settings, tell: Tell) -> list[Turn]:
+async def relay_once(one: SplitService | Documents, settings: Settings, tell: Tell) -> Sequence[Published]:
     """Publish all that a service's outbox holds, and return the turns that took; what failed waits for its next try.
 
     Args:
@@ -105,8 +111,16 @@ async def relay_once(one: SplitService, settings: Settings, tell: Tell) -> list[
 
 @asynccontextmanager
 async def _opened(
-    one: SplitService, settings: Settings, tell: Tell
-) -> AsyncIterator[tuple[TellingRelay, str]]:
+    one: SplitService | Documents, settings: Settings, tell: Tell
+) -> AsyncIterator[tuple[Publisher, str]]:
+    if isinstance(one, str):
+        from lab_support.services.catalog.reached import TellingDocumentRelay, reached_products
+
+        with existing_folder(settings, ()) as folder:
+            bus = bus_of(settings, folder)
+            async with reached_products(settings) as products, bus:
+                yield TellingDocumentRelay(products, bus, tell), shown_bus(settings, folder)
+        return
     with existing_folder(settings, [one.name]) as folder:
         bus = bus_of(settings, folder)
         async with reached(one, settings, folder) as sessions, bus:

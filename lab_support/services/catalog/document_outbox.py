@@ -172,7 +172,7 @@ class DocumentOutbox:
         cursor = self._collection.find(given_up, {"outbox": 1}).sort("outbox.parked_at", 1)
         return list(await cursor.limit(limit).to_list(limit))
 
-    async def retry_parked(self, ids: Names[UUID]) -> int:
+    async def retry_parked(self, ids: Names[UUID | str]) -> int:
         """Give parked events all their attempts again, and return how many there were."""
         wanted = {
             "outbox.pending.event_id": {"$in": [str(id_) for id_ in ids]},
