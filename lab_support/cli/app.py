@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from lab_support.cli import application, authors, messaging, shop, students
+from lab_support.cli import application, authors, messaging, migrations, shop, students
 
 app = typer.Typer(
     name="lab",
@@ -24,6 +24,7 @@ for verb, example, function in (
     *application.VERBS,
     *messaging.VERBS,
     *shop.VERBS,
+    *migrations.VERBS,
     *authors.VERBS,
 ):
     app.command(verb, epilog=f"Example: {example}")(function)

@@ -19,10 +19,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, event, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from lab_support.database import WRITES, build_engine, masked
+from lab_support.database.urls import asynchronous
 from lab_support.pools import Timeouts
 from lab_support.services.relational import VERSION_TABLE
 
@@ -227,5 +228,5 @@ async def _alone(url: str | URL) -> AsyncIterator[AsyncConnection]:
 
 def _timeouts(url: str | URL) -> Timeouts:
     """Be patient with another who migrates, but don't make a queue behind a table that is in use."""
-    on_file = make_url(url).get_backend_name() == "sqlite"
+    on_file = asynchronous(url).get_backend_name() == "sqlite"
     return Timeouts(statement_s=_PATIENCE_S, lock_s=_PATIENCE_S if on_file else _TABLE_LOCK_S)
