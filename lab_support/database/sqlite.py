@@ -24,6 +24,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import PoolResetState
 from sqlalchemy.util import await_only
 
+from lab_support.database.sqlite_turns import WritersLine, end_turn
 from lab_support.database.statement_limits import wanted_limit
 from lab_support.database.urls import cannot_connect
 from lab_support.pools.settings import Timeouts
@@ -76,7 +77,7 @@ async def _connect(*arguments: Any, **named: Any) -> aiosqlite.Connection:
 def make_honest(engine: Engine, timeouts: Timeouts) -> None:
     """Give a SQLite engine explicit transactions, WAL, foreign keys and time limits."""
     event.listen(engine, "connect", _configure(engine, timeouts))
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", _begin(WritersLine(engine, timeouts.lock_s)))
     event.listen(engine, "reset", _end_transaction)
     event.listen(engine, "before_cursor_execute", _start_clock(timeouts.statement_s))
     event.listen(engine, "after_cursor_execute", _stop_clock)
@@ -126,16 +127,24 @@ class Deadline:
         return self.at is not None and time.monotonic() > self.at
 
 
-def _begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("isolation_level") == "AUTOCOMMIT":
-        return
-    try:
-        connection.exec_driver_sql(_begin_statement(str(options.get(BEGIN_OPTION, "DEFERRED")).upper()))
-    except BaseException:
-        # SQLAlchemy would take it for begun, and this connection's next statement would be kept at once.
-        connection._Connection__in_begin = False  # type: ignore[attr-defined]  # noqa: SLF001
-        raise
+def _begin(line: WritersLine) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT":
+            return
+        try:
+            statement = _begin_statement(str(options.get(BEGIN_OPTION, "DEFERRED")).upper())
+            if statement != "BEGIN":
+                line.wait(connection)
+            connection.exec_driver_sql(statement)
+        except BaseException:
+            # SQLAlchemy would take it for begun, and this connection's next statement would be kept at once.
+            connection._Connection__in_begin = False  # type: ignore[attr-defined]  # noqa: SLF001
+            if not connection.invalidated:  # else its turn has ended with it
+                end_turn(connection.connection)
+            raise
+
+    return begin
 
 
 def _begin_statement(mode: str) -> str:
