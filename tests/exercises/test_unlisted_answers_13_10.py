@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi import HTTPException
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from lab_support.authoring import stored_answers
@@ -278,3 +279,54 @@ def test_date_in_retry_after_has_no_cause():
             app.add_exception_handler(family, answer)
 
     assert causes(judged("13.10.4", install_errors)) == []
+
+
+# 13.10.3
+
+
+def test_no_limit_at_all_has_no_cause():
+    """Who sets nothing does not believe in an option."""
+
+    async def run_within(engine, statement, seconds):
+        async with engine.connect() as connection:
+            return (await connection.execute(statement)).all()
+
+    assert causes(judged("13.10.3", run_within)) == []
+
+
+def test_limit_whose_error_comes_out_as_it_is_has_no_cause():
+    """The query is stopped, and nobody told the caller so in the form that was asked for."""
+
+    async def run_within(engine, statement, seconds):
+        async with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                await connection.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
+                return (await connection.execute(statement)).all()
+            driver = (await connection.get_raw_connection()).driver_connection
+            ends = time.monotonic() + seconds
+            await driver.set_progress_handler(lambda: time.monotonic() > ends, 1000)
+            try:
+                return (await connection.execute(statement)).all()
+            finally:
+                await driver.set_progress_handler(None, 0)
+
+    verdict = judged("13.10.3", run_within)
+
+    assert causes(verdict) == []
+    assert "longer than its limit" in verdict.decisive.message
+
+
+def test_every_error_as_a_timeout_has_no_cause():
+    """A misspelt table is no matter of time."""
+
+    async def run_within(engine, statement, seconds):
+        try:
+            async with engine.connect() as connection:
+                return (await connection.execute(statement)).all()
+        except Exception as error:
+            raise TimeoutError from error
+
+    verdict = judged("13.10.3", run_within)
+
+    assert causes(verdict) == []
+    assert "own error is lost" in verdict.decisive.message
