@@ -21,7 +21,6 @@ from sqlalchemy import (
     Insert,
     Integer,
     Row,
-    Select,
     String,
     Table,
     Text,
@@ -111,30 +110,14 @@ async def write(
     if not rows:
         return
     table: Table = outbox.__table__  # type: ignore[attr-defined]
-    notifies = (
-        session.get_bind().dialect.name == "postgresql"
-    )  # at the commit it wakes relays of other processes
-    if len(rows) == 1 and notifies:
-        await session.execute(_storing_and_notifying(table), rows[0])
-        return
-    await session.execute(_storing(table), rows)  # in their order, and compiled once, however many
-    if notifies:
-        await session.execute(_notifying(table))
+    await session.execute(_storing(table, session.get_bind().dialect.name), rows)  # compiled once, however many
 
 
 @cache
-def _storing(table: Table) -> Insert:
+def _storing(table: Table, dialect: str) -> Insert | ReturningInsert[Any]:
+    if dialect == "postgresql":  # at the commit it wakes relays of other processes
+        return insert(table).returning(func.pg_notify(channel_of(table), ""))
     return insert(table)
-
-
-@cache
-def _notifying(table: Table) -> Select[Any]:
-    return select(func.pg_notify(channel_of(table), ""))
-
-
-@cache
-def _storing_and_notifying(table: Table) -> ReturningInsert[Any]:
-    return insert(table).returning(func.pg_notify(channel_of(table), ""))
 
 
 def event_of(row: OutboxMixin | Row[Any]) -> Event:
