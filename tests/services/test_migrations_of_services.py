@@ -1,6 +1,8 @@
 """Each service's revisions make the tables of its entities, and take over what `lab serve` has made."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from lab_support.services.revisions import (
 from lab_support.settings import Settings
 from tests.services.test_store_migrations import shape
 
+ROOT = Path(__file__).resolve().parents[2]
 TABLES = {
     "orders": OrdersBase.metadata,
     "customers": CustomersBase.metadata,
@@ -310,3 +313,23 @@ async def test_revisions_have_names_of_their_own(database_url: str) -> None:
 async def never_hangs() -> AsyncIterator[None]:
     async with asyncio.timeout(100):
         yield
+
+
+async def test_alembic_command_finds_nothing_to_add(tmp_path: Path) -> None:
+    """`alembic` itself works from the workbook's folder on the database of LAB_DATA, and says what it lacks."""
+    alembic = [sys.executable, "-m", "alembic", "-c", "lab_support/services/orders/alembic.ini"]
+
+    def told(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": "", **env}
+        return subprocess.run(
+            [*alembic, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    done = await asyncio.to_thread(told, "upgrade", "head", LAB_DATA=str(tmp_path))
+    checked = await asyncio.to_thread(told, "check", LAB_DATA=str(tmp_path))
+    lost = await asyncio.to_thread(told, "current")
+
+    assert done.returncode == 0, done.stderr
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert lost.returncode != 0
+    assert "LAB_ORDERS_URL" in lost.stdout + lost.stderr
