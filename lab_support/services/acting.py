@@ -9,13 +9,15 @@ Section:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lab_support.messaging import BatchHandler, Event, Handler
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +51,24 @@ def as_service(name: str, function: Callable[P, Awaitable[T]]) -> Callable[P, Aw
             return await function(*arguments, **named)
 
     return acting
+
+
+def handler_of(name: str, handler: Handler) -> Handler:
+    """Give a handler for a shared bus that works for a service, on one event or, if it can, on several."""
+    return _BatchesOf(name, handler) if isinstance(handler, BatchHandler) else as_service(name, handler)
+
+
+class _BatchesOf(BatchHandler):
+    def __init__(self, name: str, handler: BatchHandler) -> None:
+        self._name, self._handler = name, handler
+
+    async def __call__(self, event: Event) -> None:
+        with acting_as(self._name):
+            await self._handler(event)
+
+    async def handle_batch(self, events: Sequence[Event]) -> None:
+        with acting_as(self._name):
+            await self._handler.handle_batch(events)
 
 
 class ActsAs:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from lab_support.database import utc_now
 from lab_support.messaging import Bus, Listener, RelaySettings
-from lab_support.services.acting import acting_as, as_service
+from lab_support.services.acting import acting_as, handler_of
 
 
 class Worker(Protocol):
@@ -86,7 +86,7 @@ class Participant:
     def subscribe(self, bus: Bus) -> None:
         """Ask a bus for everything it wants to hear."""
         for one in self.listeners:
-            bus.subscribe(one.topic, one.group, as_service(self.name, one.handler))
+            bus.subscribe(one.topic, one.group, handler_of(self.name, one.handler))
 
     @asynccontextmanager
     async def running(self, *, relaying: bool = True) -> AsyncIterator[None]:

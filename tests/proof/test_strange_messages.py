@@ -30,6 +30,7 @@ TOPICS = (
     "payment.commands",
     "stock.commands",
     "order.replies",
+    "product",
 )
 GARBAGE = (
     "",
