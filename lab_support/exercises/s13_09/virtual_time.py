@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
+PATIENCE_S = 0.2
+"""Real seconds to wait where nothing is due any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
+        if timeout is None:  # no timer; a thread may still have something to say
+            ready = super().select(PATIENCE_S)
+            if ready:
+                return ready
         if timeout is None or self.now + timeout > self.limit_s:
             raise _NeverEnds
         self.now += max(timeout, 0.0)
