@@ -15,6 +15,7 @@ import typer
 from lab_support.cli.telling import (
     errors_in_one_line,
     fail,
+    prefixed_lines,
     progress_bar,
     say_aside,
     say_json,
@@ -45,10 +46,22 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    split: Annotated[
+        bool,
+        typer.Option(
+            "--split", help="A process for each service and each relay; one that ends is started again."
+        ),
+    ] = False,
 ) -> None:
     """Serve the shop over HTTP until Ctrl-C."""
     with errors_in_one_line():
         from lab_support.services.app import EVERY_SERVICE
+
+        if split:
+            from lab_support.services.splitting import serve_split
+
+            serve_split(host, port, data, prefixed_lines(), only=service or EVERY_SERVICE, relay=relay)
+            return
         from lab_support.services.serving import serve as serve_until_stopped
 
         serve_until_stopped(host, port, data, only=service or EVERY_SERVICE, relay=relay)
@@ -145,7 +158,7 @@ def rebuild(
 
 
 VERBS = (
-    ("serve", "lab serve --port 8000 --data shop-data", serve),
+    ("serve", "lab serve --split --port 8000 --data shop-data", serve),
     ("backfill", "lab backfill catalog --data shop-data", backfill),
     ("rebuild", "lab rebuild order-summaries --data shop-data --orders http://127.0.0.1:8000", rebuild),
     ("doctor", "lab doctor --json", doctor),

@@ -14,6 +14,9 @@ from typing import Any, NoReturn
 
 import typer
 
+_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_yellow")
+_NAME_WIDTH = 15
+
 
 def fail(message: str) -> NoReturn:
     """Say what happened on standard error, on one line, and leave with status 1.
@@ -91,6 +94,21 @@ def _is_for_the_user(error: Exception) -> bool:
         name = "_".join(str(part) for part in first["loc"]).upper()
         fail(f"LAB_{name} is not usable: {first['msg']}. Correct the variable or unset it.")
     return isinstance(error, known)
+
+
+def prefixed_lines() -> Callable[[str, str], None]:
+    """Give a function that writes a line on standard error behind the name of who says it, coloured for a person."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False)
+    colours: dict[str, str] = {}
+
+    def tell(name: str, line: str) -> None:
+        colour = colours.setdefault(name, _COLOURS[len(colours) % len(_COLOURS)])
+        console.print(Text.assemble((f"{name:<{_NAME_WIDTH}} | ", colour), line), soft_wrap=True)
+
+    return tell
 
 
 @contextmanager

@@ -75,13 +75,15 @@ class Buyer:
     clock: Callable[[], float] = time.monotonic
 
     async def sold(self) -> list[str]:
-        """Ask once what is for sale; who gets no answer now has the wrong address.
+        """Ask what is for sale; where nobody answers at all, nobody is waited for.
 
         Raises:
             ShopError: Nobody answers at this address, or no shop.
         """
         try:
             answer = await self.client.get("/prices")
+            if answer.status_code in _AGAIN:
+                answer = await self.ask("GET", "/prices")
             skus = sorted(str(one["sku"]) for one in answer.raise_for_status().json())
         except httpx.HTTPStatusError as error:
             raise ShopError(

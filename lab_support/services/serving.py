@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from lab_support.database import DatabaseUrlError
@@ -29,7 +30,7 @@ from lab_support.services.split import GATEWAY, NAMES, UnknownServiceError, spli
 from lab_support.settings import Settings
 
 GRACE_S = 10
-_FOR_THE_USER = (
+FOR_THE_USER = (
     BrokerUnavailableError,
     BusUrlError,
     CannotListenError,
@@ -38,6 +39,7 @@ _FOR_THE_USER = (
     StartError,
     UnknownServiceError,
 )
+"""What a person can do something about."""
 
 
 def serve(
@@ -71,22 +73,35 @@ def serve(
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         raise SystemExit(f"lab serve: LAB_{name} is not usable: {first['msg']}.") from error
-    except _FOR_THE_USER as error:
+    except FOR_THE_USER as error:
         raise SystemExit(f"lab serve: {error}") from error
 
 
 async def _serve_on(listener: socket.socket, host: str, settings: Settings, only: Collection[str]) -> None:
-    """Start the application first, so that its errors arrive here; stop it after the last answer."""
+    told = f"{', '.join(paths_of(only))}; {kept(settings, only)}"
     app = create_app(settings, only=only)
+    await serve_app(app, listener, f"The shop answers at {base_url(listener, host)} ({told}).")
+
+
+async def serve_app(app: FastAPI, listener: socket.socket, greeting: str) -> None:
+    """Serve an application until SIGINT or SIGTERM.
+
+    It is started first, so that its errors arrive here, and stopped after the last answer.
+
+    Args:
+        app: Any; its lifespan is run.
+        listener: Where.
+        greeting: Printed once it answers.
+    """
     async with app.router.lifespan_context(app):
         config = uvicorn.Config(
             app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
         )
-        told = f"{', '.join(_paths(only))}; {_kept(settings, only)}"
-        await _Server(config, f"The shop answers at {base_url(listener, host)} ({told}).").serve([listener])
+        await _Server(config, greeting).serve([listener])
 
 
-def _paths(only: Collection[str]) -> list[str]:
+def paths_of(only: Collection[str]) -> list[str]:
+    """List the paths that these services answer."""
     named = [name for name in EVERY_SERVICE if name in only]
     split = (*NAMES, GATEWAY.name)
     return [
@@ -94,7 +109,8 @@ def _paths(only: Collection[str]) -> list[str]:
     ]
 
 
-def _kept(settings: Settings, only: Collection[str]) -> str:
+def kept(settings: Settings, only: Collection[str]) -> str:
+    """Say where the data of these services is."""
     own = {"store": "LAB_DATABASE_URL", "catalog": "LAB_MONGODB_URL"}
     variables = {name: own.get(name, f"LAB_{name.upper()}_URL") for name in only}
     elsewhere = sorted(
