@@ -21,6 +21,7 @@ from benchmarks import (
     messaging,
     mongo_repositories,
     orders,
+    pools,
     repositories,
     sagas,
     store,
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "http": lambda: asyncio.run(store.http_beside_service()),
     "orders": lambda: asyncio.run(orders.place_order_beside_its_statements()),
     "messaging": messaging.ratios,
+    "pools": pools.ratios,
     "sagas": sagas.ratios,
     "watch": watch.save_to_verdict,
 }
