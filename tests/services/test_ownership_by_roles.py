@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lab_support.database import EmbeddedPostgres, build_engine, create_tables, scratch_database
 from lab_support.database.roles import REFUSED, RoleError, remove_services, separate_services
+from lab_support.services import create_app, running_app
 from lab_support.services.customers.entities import CustomersBase
+from lab_support.services.migrating import migrate
 from lab_support.services.orders.entities import OrdersBase
+from lab_support.services.revisions import head_of
+from lab_support.settings import Settings
+
+ORDER = {"customer_id": "ada", "pay_by": "card", "items": [{"sku": "LAMP-7", "quantity": 1}]}
 
 pytestmark = pytest.mark.postgres
 
@@ -232,3 +239,22 @@ async def test_service_may_not_make_roles(shared: Separated) -> None:
         await separate_services(shared.urls[shared.orders], ["mine"])
 
     assert len(str(refused.value).splitlines()) == 1
+
+
+async def test_services_migrate_and_run_within_their_schemas(server: None, tmp_path: Path) -> None:
+    """Each has its own tables and its own version table in one database, and the services know no difference."""
+    names = [f"{name}_{secrets.token_hex(4)}" for name in ("orders", "customers")]
+    async with scratch_database("postgresql", tmp_path) as url:
+        urls = await separate_services(url, names)
+        orders, customers = (SecretStr(one.render_as_string(hide_password=False)) for one in urls.values())
+        settings = Settings(data=tmp_path, orders_url=orders, customers_url=customers)
+        try:
+            done = await migrate(settings, ["orders", "customers"])
+            async with running_app(app=create_app(settings, only=("orders", "customers"))) as client:
+                known = await client.get("/customers/ada")
+                taken = await client.post("/orders", json=ORDER)
+        finally:
+            await remove_services(url, names)
+
+    assert [one.after for one in done] == [head_of("orders"), head_of("customers")]
+    assert (known.status_code, taken.status_code) == (200, 202)
