@@ -37,13 +37,13 @@ async def trace_of_an_order(shop: Shop) -> dict[str, Trace]:
     [
         (
             "choreography",
-            {"orders": 14, "customers": 9, "payments": 0, "inventory": 7, "bus": 16},
-            {"orders": 24, "customers": 15, "payments": 5, "inventory": 13},
+            {"orders": 14, "customers": 10, "payments": 0, "inventory": 7, "bus": 16},
+            {"orders": 24, "customers": 16, "payments": 5, "inventory": 13},
         ),
         (
             "orchestration",
-            {"orders": 20, "customers": 10, "payments": 0, "inventory": 7, "bus": 15},
-            {"orders": 35, "customers": 17, "payments": 6, "inventory": 14},
+            {"orders": 20, "customers": 11, "payments": 0, "inventory": 7, "bus": 15},
+            {"orders": 35, "customers": 18, "payments": 6, "inventory": 14},
         ),
     ],
     ids=["choreography", "orchestration"],
