@@ -330,3 +330,45 @@ def test_every_error_as_a_timeout_has_no_cause():
 
     assert causes(verdict) == []
     assert "own error is lost" in verdict.decisive.message
+
+
+# 13.10.5
+
+FOUR = ("serverSelectionTimeoutMS", "waitQueueTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
+
+
+def shared(part: float, **more: Any) -> Any:
+    """Make an answer that gives each of the four waits a part of the budget."""
+
+    def mongo_options(*, budget_s, max_connections):
+        each = dict.fromkeys(FOUR, int(budget_s * 1000 * part))
+        return {**each, "maxPoolSize": max_connections, **more}
+
+    return mongo_options
+
+
+def test_limits_that_leave_room_for_the_second_try_pass():
+    """Eight waits of an eighth are one budget: only the blocked server must not be asked again."""
+    assert judged("13.10.5", shared(1 / 8, retryReads=False)).passed
+
+
+def test_no_limit_written_as_nought_is_no_limit():
+    """The driver reads timeoutMS=0 as "for ever"."""
+    assert causes(judged("13.10.5", shared(1 / 8, timeoutMS=0))) == ["default-waits-forever"]
+
+
+def test_whole_limit_beyond_the_budget_has_no_cause():
+    """Whoever bounds the whole operation, only too loosely, holds none of the beliefs."""
+
+    def mongo_options(*, budget_s, max_connections):
+        return {"timeoutMS": int(budget_s * 2000), "maxPoolSize": max_connections}
+
+    assert causes(judged("13.10.5", mongo_options)) == []
+
+
+def test_pool_of_the_usual_size_has_no_cause():
+    """Limits as they should be, and 100 connections, are another error."""
+    verdict = judged("13.10.5", lambda *, budget_s, max_connections: {"timeoutMS": int(budget_s * 1000)})
+
+    assert causes(verdict) == []
+    assert "another size" in verdict.decisive.message

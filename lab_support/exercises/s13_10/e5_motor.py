@@ -116,8 +116,8 @@ async def read_once(attempt: Attempt, url: str, budget_s: float) -> dict[str, An
 def _longest(limits: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Return the longest wait of one try and of a whole operation, in seconds; None where there is no end."""
     whole, waits = limits["whole"], limits["waits"]
-    if whole:
-        return whole, whole
+    if whole is not None:
+        return whole or None, whole or None  # 0 is no limit
     if any(not wait for wait in waits):
         return None, None
     one = sum(waits)
@@ -132,11 +132,11 @@ async def within_budget(story: Story) -> None:
         call = f"mongo_options(budget_s={budget_s}, max_connections={connections})"
         answer = await story.ask(effective, call=call, budget_s=budget_s, max_connections=connections)
         one, whole = _longest(answer.value)
-        beyond = budget_s + 0.001 * len(PHASES)  # limits are whole milliseconds
+        beyond, shared = budget_s + 0.001 * len(PHASES), answer["whole"] is None  # whole milliseconds
         story.saw(
             endless=story.seen.endless or whole is None,
-            one_try_beyond=story.seen.one_try_beyond or (one is not None and one > beyond),
-            retried_beyond=story.seen.retried_beyond or (whole is not None and whole > beyond),
+            one_try_beyond=story.seen.one_try_beyond or (shared and one is not None and one > beyond),
+            retried_beyond=story.seen.retried_beyond or (shared and whole is not None and whole > beyond),
         )
         story.expect(whole is not None, "There is a wait without an end.", expected=f"{budget_s} s",
                      observed=_told(answer.value))  # fmt: skip
@@ -172,7 +172,8 @@ async def blocked(story: Story) -> None:
     finally:
         admin.command({"configureFailPoint": "failCommand", "mode": "off"})
     _gave_up(story, answer)
-    story.equal(answer["asked"], 1, "The driver asked the blocked server more than once, or not at all.")
+    story.expect(answer["asked"] <= 1, "The driver asked the blocked server again.", expected="once at most",
+                 observed=f"{answer['asked']} times")  # fmt: skip
 
 
 @motor_options.scenario("a server that takes connections and says nothing is given up", on="mongodb")
