@@ -87,7 +87,7 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
         assert stop(process, signal.SIGTERM) == (0, "", "")
 
     names = {file.name for file in data.iterdir() if file.suffix == ".db"}
-    services = {"orders.db", "customers.db", "payments.db", "inventory.db"}
+    services = {"orders.db", "customers.db", "payments.db", "inventory.db", "gateway.db"}
     assert names == {"store.db", "bus.db", "provider.db"} | services
 
 
