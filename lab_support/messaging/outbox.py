@@ -110,7 +110,9 @@ async def write(
     if not rows:
         return
     table: Table = outbox.__table__  # type: ignore[attr-defined]
-    await session.execute(_storing(table, session.get_bind().dialect.name), rows)  # compiled once, however many
+    await session.execute(
+        _storing(table, session.get_bind().dialect.name), rows
+    )  # compiled once, however many
 
 
 @cache

@@ -42,7 +42,9 @@ class Catalogue(Service):
 
     async def page(self, sku):
         async with self.engine.connect() as connection:
-            found = (await connection.execute(select(pages).where(pages.c.sku == sku))).mappings().one_or_none()
+            found = (
+                (await connection.execute(select(pages).where(pages.c.sku == sku))).mappings().one_or_none()
+            )
         return None if found is None else {**found, "free": await self.stock.free(sku)}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Numeric, String, select, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+
 class _CatalogueBase(DeclarativeBase):
     pass
 
@@ -26,7 +27,6 @@ class _StockItem(_InventoryBase):
 
     sku: Mapped[str] = mapped_column(String(40), primary_key=True)
     free: Mapped[int] = mapped_column(default=0)
-
 
 
 class Catalogue:
@@ -52,7 +52,9 @@ class Catalogue:
         if product is None:
             return None
         async with self._inventory.connect() as connection:
-            found = await connection.execute(text("SELECT free FROM stock_items WHERE sku = :sku"), {"sku": sku})
+            found = await connection.execute(
+                text("SELECT free FROM stock_items WHERE sku = :sku"), {"sku": sku}
+            )
             free = found.scalar() or 0
         return {"sku": sku, "name": product.name, "price": product.price, "free": free}
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Numeric, String, select, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+
 class _CatalogueBase(DeclarativeBase):
     pass
 
@@ -27,7 +28,6 @@ class _StockItem(_InventoryBase):
 
     sku: Mapped[str] = mapped_column(String(40), primary_key=True)
     free: Mapped[int] = mapped_column(default=0)
-
 
 
 class Catalogue:
@@ -56,7 +56,12 @@ class Catalogue:
             product = (await session.execute(query, {"sku": sku})).one_or_none()
         if product is None:
             return None
-        return {"sku": sku, "name": product.name, "price": Decimal(str(product.price)).quantize(Decimal("0.01")), "free": product.free or 0}
+        return {
+            "sku": sku,
+            "name": product.name,
+            "price": Decimal(str(product.price)).quantize(Decimal("0.01")),
+            "free": product.free or 0,
+        }
 
 
 class Inventory:

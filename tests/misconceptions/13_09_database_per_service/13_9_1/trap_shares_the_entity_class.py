@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Numeric, String, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+
 class Base(DeclarativeBase):
     pass
 

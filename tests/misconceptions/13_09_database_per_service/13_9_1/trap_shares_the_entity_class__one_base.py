@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Numeric, String, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+
 class Base(DeclarativeBase):
     pass
 
@@ -22,7 +23,6 @@ class _StockItem(Base):
 
     sku: Mapped[str] = mapped_column(String(40), primary_key=True)
     free: Mapped[int] = mapped_column(default=0)
-
 
 
 class Catalogue:

@@ -14,4 +14,8 @@ async def order_page(order_id, clients, deadline_s):
                 tasks[name] = group.create_task(fetch(client, f"/{name}/{order_id}"))
     except Exception:
         return {"order_id": order_id, "parts": dict.fromkeys(clients), "missing": list(clients)}
-    return {"order_id": order_id, "parts": {name: task.result() for name, task in tasks.items()}, "missing": []}
+    return {
+        "order_id": order_id,
+        "parts": {name: task.result() for name, task in tasks.items()},
+        "missing": [],
+    }

@@ -1,4 +1,6 @@
-from lab_support.database.inserts import insert_if_absent  # (session, entity, **columns): a row, unless it is there
+from lab_support.database.inserts import (
+    insert_if_absent,
+)  # (session, entity, **columns): a row, unless it is there
 from lab_support.exercises.s13_09.summaries import (
     CONSUMER,
     EVENTS,
@@ -14,6 +16,7 @@ from collections.abc import AsyncIterator
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
 
 async def _apply(session: AsyncSession, event: Event) -> None:
     summary = await session.get(OrderSummary, event.aggregate_id, with_for_update=True)

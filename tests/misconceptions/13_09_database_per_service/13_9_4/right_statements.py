@@ -24,7 +24,9 @@ class OrderView:
         columns = (OrderPage.status, OrderPage.paid)
         async with self.sessions() as session:
             heard = (await session.execute(select(func.count(), func.min(HeardOf.as_of)))).one()
-            found = (await session.execute(select(*columns).where(OrderPage.order_id == order_id))).one_or_none()
+            found = (
+                await session.execute(select(*columns).where(OrderPage.order_id == order_id))
+            ).one_or_none()
         status, paid = found or (None, None)
         as_of = heard[1] if heard[0] == 2 else None
         age_s = None if as_of is None else max((self.clock() - as_of).total_seconds(), 0)

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+
 async def _is_news(session: AsyncSession, event: Event, now: datetime) -> bool:
     heard = await session.get(HeardOf, event.aggregate_type, with_for_update=True)
     if heard is None:
@@ -37,7 +38,6 @@ async def _show(session: AsyncSession, event: Event) -> None:
         page.status = payload.status
     elif isinstance(payload, PaymentStatus):
         page.paid = payload.paid
-
 
 
 class OrderView:
