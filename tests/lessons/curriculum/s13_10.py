@@ -1,0 +1,87 @@
+"""Lesson 13.10 against the curriculum."""
+
+from tests.lessons.curriculum import LessonFacts
+
+FACTS = LessonFacts(
+    name="13_10_pools_and_timeouts.ipynb",
+    shows={
+        "what a connection costs, measured in its parts": ("cost", "saved"),
+        "the pool's anatomy live: size, overflow, wait, gauges drawn as it fills": ("fill-seen", "wait"),
+        "pool_size, max_overflow": ("fill-seen", "unlimited", "room"),
+        "pool_timeout": ("wait",),
+        "pool_recycle, pool_pre_ping": ("stale-seen",),
+        "Motor's maxPoolSize, waitQueueTimeoutMS": ("motor", "motor-twice"),
+        "minPoolSize, maxIdleTimeMS, heartbeatFrequencyMS": ("motor-pool",),
+        "connectTimeoutMS, serverSelectionTimeoutMS, socketTimeoutMS": ("motor", "four-raised"),
+        "maxTimeMS": ("four-stopped",),
+        "the four timeouts × every backend: the exception each raises": (
+            "four",
+            "four-raised",
+            "four-stopped",
+        ),
+        "whether the query really stopped on the server": ("four-stopped", "stop"),
+        "a statement timeout that leaves nothing in the pool": ("leaks", "progress", "stop"),
+        "a leak and its detection": ("leak", "mended"),
+        "stale connections, recycle against pre-ping": ("stale-seen",),
+        "cancellation that doesn't cancel": ("cancel",),
+        "503 with Retry-After against 504": ("http-seen",),
+        "a deadline handed down the calls": ("deadline", "handed-seen"),
+        "retries with backoff and a budget": ("retry",),
+        "sizing: cores × 2 + spindles, Little's law and a load test": ("knee-seen", "scatter", "real"),
+        "a first size of 5-10 per worker, then measure": ("room",),
+        "metrics to watch": ("metrics",),
+    },
+    boxes={
+        "`pool_size` is the most connections there can be": "anatomy-text",
+        "`heartbeatFrequencyMS` keeps pooled connections alive": "motor-text",
+        "`stmt.execution_options(timeout=5)` limits a query": "four-text",
+        "catch `TimeoutError` and say that the query was slow": "http-text",
+    },
+    taught={
+        "13.10.1": (
+            "`pool_size`",
+            "`max_overflow`",
+            "processes × engines in each",
+            "**-1 is no limit**",
+            "take what there is",
+        ),
+        "13.10.2": (
+            "`engine.begin()` commits as well",
+            "A larger pool is no remedy",
+            "PoolSettings(",
+            "cancellation",
+        ),
+        "13.10.3": (
+            "set_config('statement_timeout'",
+            "set_progress_handler(",
+            "get_raw_connection()",
+            "driver_connection",
+            "Trouble.TIMED_OUT",
+            "leaks through the pool",
+            "execution_options: raised, stopped",
+        ),
+        "13.10.4": (
+            "connection_invalidated",
+            "orig.sqlstate",
+            "sqlite_errorcode",
+            "SQLITE_INTERRUPT",
+            "add_exception_handler(",
+            "exc.SQLAlchemyError",
+            "It is an `OSError`",
+            "Retry-After",
+        ),
+        "13.10.5": (
+            "`timeoutMS`",
+            "`maxPoolSize`",
+            "The second attempt has all its limits anew",
+            "`retryReads`, `retryWrites`",
+        ),
+        "13.10.6": ("median", "**knee**", "one run proves nothing", "*smallest* size that is nearly as good"),
+    },
+    diagrams={
+        "cost-text": "sequenceDiagram",
+        "anatomy-text": "flowchart",
+        "deadline-text": "sequenceDiagram",
+    },
+    view="a pool under load",
+)
