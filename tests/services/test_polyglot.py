@@ -19,7 +19,7 @@ from lab_support.settings import Settings
 from tests.services.own_brokers import own_nats  # noqa: F401 - a fixture
 from tests.services.test_split_serving import own_rabbit  # noqa: F401 - a fixture
 
-SERVICES = (*NAMES, "catalog")
+SERVICES = (*NAMES, "catalog", "gateway")
 
 
 @pytest.fixture(
@@ -78,6 +78,80 @@ async def test_orders_end_as_they_should_whatever_the_shop_is_made_of(
         return refunded and await books() == ("950.20", "49.80", 37, 3)
 
     await _until(made_good)
+
+
+async def test_what_the_services_know_of_an_order_is_shown_together(
+    shop: tuple[FastAPI, httpx.AsyncClient],
+) -> None:
+    """Composed by the gateway, projected by its read model, and counted in the catalogue's documents."""
+    _, client = shop
+    buyer = Buyer(client=client)
+    by_card = await buyer.place(Wish("ada", "card", {"BOOK-1": 2, "MON-27": 1}), "by-card")
+    on_credit = await buyer.place(Wish("ada", "credit", {"BOOK-1": 1}), "on-credit")
+    assert [await buyer.ended(by_card), await buyer.ended(on_credit)] == ["CONFIRMED", "APPROVED"]
+
+    whole = await _whole(client, by_card)
+    assert (whole["order"]["total"], whole["customer"]["name"]) == ("397.00", "Ada Lovelace")
+    assert (whole["payment"]["amount"], whole["payment"]["status"]) == ("397.00", "CHARGED")
+    assert (whole["reservation"]["status"], [one["sku"] for one in whole["stock"]]) == (
+        "RESERVED",
+        ["BOOK-1", "MON-27"],
+    )
+    assert [(one["sku"], one["price"]) for one in whole["products"]] == [
+        ("BOOK-1", "24.00"),
+        ("MON-27", "349.00"),
+    ]
+    assert (await _whole(client, on_credit))["payment"] is None
+
+    async def counted() -> bool:
+        products = (await client.get("/catalog/products")).json()["items"]
+        return {one["sku"]: one["times_ordered"] for one in products} == {
+            "MON-27": 1,
+            "TEE-1-M": 0,
+            "BOOK-1": 2,
+        }
+
+    async def summed_up() -> bool:
+        page = (await client.get("/shop/summaries", params={"customer_id": "ada"})).json()
+        told = [(one["order_id"], one["status"], one["payment"], one["stock"]) for one in page["items"]]
+        return told == [
+            (on_credit, "APPROVED", None, "RESERVED"),
+            (by_card, "CONFIRMED", "CHARGED", "RESERVED"),
+        ]
+
+    await _until(counted)
+    await _until(summed_up)
+
+
+@pytest.mark.parametrize("made_of", ["embedded"], indirect=True)
+async def test_product_that_the_catalogue_does_not_have_is_said_to_be_missing(
+    shop: tuple[FastAPI, httpx.AsyncClient],
+) -> None:
+    """Orders sells lamps without the catalogue, in every shop; a credit order's payment is not missing."""
+    _, client = shop
+    buyer = Buyer(client=client)
+    order_id = await buyer.place(Wish("ada", "credit", {"LAMP-7": 1, "BOOK-1": 1}), "lamp")
+    await buyer.ended(order_id)
+
+    async def lamp_alone() -> bool:
+        answer = await client.get(f"/shop/orders/{order_id}")
+        lamp = {"part": "products", "service": "catalog", "reason": "not-found", "of": ["LAMP-7"]}
+        return answer.status_code == 200 and answer.json()["missing"] == [lamp]
+
+    await _until(lamp_alone)
+
+
+async def _whole(client: httpx.AsyncClient, order_id: str) -> dict[str, Any]:
+    """Ask for an order until each part of the answer came in time: a machine may be busy."""
+    found: dict[str, Any] = {}
+
+    async def nothing_missing() -> bool:
+        answer = await client.get(f"/shop/orders/{order_id}")
+        found.update(answer.json())
+        return answer.status_code == 200 and found["missing"] == []
+
+    await _until(nothing_missing)
+    return found
 
 
 async def _until(true: Any) -> None:
