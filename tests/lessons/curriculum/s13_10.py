@@ -14,7 +14,7 @@ FACTS = LessonFacts(
         "minPoolSize, maxIdleTimeMS, heartbeatFrequencyMS": ("motor-pool",),
         "connectTimeoutMS, serverSelectionTimeoutMS, socketTimeoutMS": ("motor", "four-raised"),
         "maxTimeMS": ("four-stopped",),
-        "the four timeouts × every backend: the exception each raises": (
+        "the four timeouts on every backend: the exception each raises": (
             "four",
             "four-raised",
             "four-stopped",
@@ -27,7 +27,7 @@ FACTS = LessonFacts(
         "503 with Retry-After against 504": ("http-seen",),
         "a deadline handed down the calls": ("deadline", "handed-seen"),
         "retries with backoff and a budget": ("retry",),
-        "sizing: cores × 2 + spindles, Little's law and a load test": ("knee-seen", "scatter", "real"),
+        "sizing: cores * 2 + spindles, Little's law and a load test": ("knee-seen", "scatter", "real"),
         "a first size of 5-10 per worker, then measure": ("room",),
         "metrics to watch": ("metrics",),
     },
@@ -41,7 +41,7 @@ FACTS = LessonFacts(
         "13.10.1": (
             "`pool_size`",
             "`max_overflow`",
-            "processes × engines in each",
+            "Count all processes that run",
             "**-1 is no limit**",
             "take what there is",
         ),
