@@ -29,7 +29,7 @@ from lab_support.services.participant import Around, Participant
 from lab_support.services.reach import bus_of, existing_folder, has_own_url, reached
 from lab_support.services.relational import StartError
 from lab_support.services.second_try import retry_compensation, retry_inbox, retry_outbox
-from lab_support.services.split import ALL, NAMES, SplitService, Surroundings, split_service
+from lab_support.services.split import ALL, GATEWAY, NAMES, SplitService, Surroundings, split_service
 from lab_support.settings import Settings
 
 CATALOG: Final = "catalog"
@@ -167,7 +167,7 @@ async def attention(settings: Settings, only: Collection[str] = ()) -> AsyncIter
         folder = opened.enter_context(existing_folder(settings, relational))
         bus = bus_of(settings, folder)
         places, troubles = [], []
-        for one in ALL:
+        for one in (*ALL, GATEWAY):
             try:
                 sessions = await opened.enter_async_context(reached(one, settings, folder))
             except (StartError, DatabaseUnreachableError) as error:
@@ -186,7 +186,7 @@ async def attention(settings: Settings, only: Collection[str] = ()) -> AsyncIter
         if not places and products is None:
             raise StartError(troubles[0] if troubles else f"no service has data in {folder}.")
         await opened.enter_async_context(bus)
-        seen = Attention(places, meant or (*NAMES, CATALOG), bus, settings, products=products)
+        seen = Attention(places, meant or (*NAMES, GATEWAY.name, CATALOG), bus, settings, products=products)
         seen.troubles += troubles
         if products is None and not meant and (folder / "documents").exists():
             seen.notes.append(INSIDE)

@@ -24,9 +24,10 @@ from lab_support.messaging.inbox import park, receive
 from lab_support.sagas.compensations import REQUIRES_REVIEW, register
 from lab_support.services.customers import entities as customers
 from lab_support.services.customers.entities import CompensationTask
+from lab_support.services.gateway import entities as gateway
 from lab_support.services.orders import entities as orders
 from lab_support.services.orders.events import EVENTS, OrderApproved
-from lab_support.services.split import ALL
+from lab_support.services.split import ALL, GATEWAY
 from lab_support.settings import Settings
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -40,9 +41,11 @@ def empty_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
 
     async def make() -> None:
-        for one in ALL:
+        for one in (*ALL, GATEWAY):
             engine = build_engine(f"sqlite:///{folder / one.name}.db")
             await create_tables(engine, one.tables)
+            if one is GATEWAY:
+                await one.seed(session_factory(engine))
             await engine.dispose()
 
     asyncio.run(make())
@@ -128,16 +131,17 @@ def park_in_outbox(data: Path, event: Event) -> None:
     on(data, "orders", change)
 
 
-def park_in_inbox(data: Path, event: Event) -> None:
-    """Have Customers park an event that it hears."""
+def park_in_inbox(data: Path, event: Event, service: str = "customers") -> None:
+    """Have Customers, or the gateway, park an event that it hears."""
+    inbox = {"customers": customers.InboxMessage, "gateway": gateway.InboxMessage}[service]
 
     async def hear(sessions: Sessions) -> None:
         async with unit_of_work(sessions) as uow:
-            await receive(uow.session, customers.InboxMessage, "customers", event)
-            await park(uow.session, customers.InboxMessage, "customers", event, UnknownEventTypeError(event))
+            await receive(uow.session, inbox, service, event)
+            await park(uow.session, inbox, service, event, UnknownEventTypeError(event))
             await uow.commit()
 
-    on(data, "customers", hear)
+    on(data, service, hear)
 
 
 def give_up_releasing(data: Path) -> None:
@@ -421,6 +425,31 @@ def test_retried_inbox_event_has_its_effect(data: Path) -> None:
     assert result.exit_code == 0
     assert listed(data) == []
     assert rows(data, "customers", "SELECT count(*) FROM letters") == [(1,)]
+
+
+def test_outbox_lists_and_retries_what_the_gateway_parked(data: Path) -> None:
+    """An event that came to the read model before its code was ready: it is projected now."""
+    event = approved()
+    park_in_inbox(data, event, "gateway")
+
+    assert [(one["service"], one["kind"]) for one in listed(data, "--service", "gateway")] == [
+        ("gateway", "inbox")
+    ]
+    assert [one["id"] for one in listed(data)] == [str(event.event_id)]
+    lab("outbox", "--data", data, "--retry", "all")
+
+    assert listed(data) == []
+    assert rows(data, "gateway", "SELECT status FROM order_summaries") == [("APPROVED",)]
+
+
+def test_outbox_of_data_from_before_the_gateway_has_no_trouble(data: Path) -> None:
+    """A folder without its file is no trouble, unless it is named."""
+    (data / "gateway.db").unlink()
+
+    result = lab("outbox", "--data", data)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "'gateway'" in one_line(lab("outbox", "--data", data, "--service", "gateway"))
 
 
 def test_inbox_event_that_is_still_strange_stays_parked(data: Path) -> None:
