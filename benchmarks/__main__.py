@@ -24,6 +24,7 @@ from benchmarks import (
     pools,
     repositories,
     sagas,
+    split,
     store,
     watch,
 )
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[], list[Ratio]]] = {
     "messaging": messaging.ratios,
     "pools": pools.ratios,
     "sagas": sagas.ratios,
+    "split": split.ratios,
     "watch": watch.save_to_verdict,
 }
 
