@@ -27,7 +27,7 @@ FACTS = LessonFacts(
         "503 with Retry-After against 504": ("http-seen",),
         "a deadline handed down the calls": ("deadline", "handed-seen"),
         "retries with backoff and a budget": ("retry",),
-        "sizing: cores * 2 + spindles, Little's law and a load test": ("knee-seen", "scatter", "real"),
+        "sizing: cores * 2 + spindles, Little's law and a load test": ("knee-seen", "real"),
         "a first size of 5-10 per worker, then measure": ("room",),
         "metrics to watch": ("metrics",),
     },
@@ -58,7 +58,7 @@ FACTS = LessonFacts(
             "driver_connection",
             "Trouble.TIMED_OUT",
             "leaks through the pool",
-            "execution_options: raised, stopped",
+            "`stmt.execution_options(timeout=5)` limits a query",
         ),
         "13.10.4": (
             "connection_invalidated",
