@@ -135,7 +135,7 @@ def test_check_counts_in_the_students_progress(home: Path) -> None:
         (("hint", "nonsense"), "nonsense"),
         (("reset",), "Say what to reset"),
         (("reset", "13.1", "--all"), "Say what to reset"),
-        (("reset", "13.9.1"), "There is no section 13.9"),
+        (("reset", "13.11.1"), "There is no section 13.11"),
     ],
     ids=" ".join,
 )
