@@ -3,7 +3,7 @@
 The documents themselves say how far it is, so it can be stopped, killed and started again, by two processes at once.
 
 Section:
-    13.8, "Schema versions: upcast on read, backfill"
+    13.8, "Schema versions: upcast on read, backfill in the background"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A client holds a pool of connections and a thread or task that watches the serve
 not when it is made: without a ping, "connected" is a guess.
 
 Section:
-    13.7, "One client per process"
+    13.7, "One client for one process"
 """
 
 from __future__ import annotations

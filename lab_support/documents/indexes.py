@@ -1,7 +1,7 @@
 """Indexes, declared beside the documents they belong to and made when the application starts.
 
 Section:
-    13.7, "Unique index and 409"; 13.8, "Sparse, partial and unique indexes"
+    13.7, "Documents over HTTP"; 13.8, "Unique, where the field may be missing"
 """
 
 from __future__ import annotations

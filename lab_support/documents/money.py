@@ -1,7 +1,7 @@
 """Money in documents: `Decimal` in Python, `Decimal128` in BSON, text in JSON. Never a float.
 
 Section:
-    13.7, "Documents, collections, BSON"
+    13.7, "From the application to a document"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ MongoDB knows the keywords of JSON Schema draft 4, has types of its own (`bsonTy
 is not told about is allowed, unless the model forbids extra ones.
 
 Section:
-    13.8, "Server validators"; "The canonical schema documented from the union"
+    13.8, "Validators: the server refuses"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Times as BSON keeps them: milliseconds since 1970, in UTC.
 
 Section:
-    13.7, "Documents, collections, BSON"
+    13.7, "From the application to a document"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Validators: rules that the server itself keeps, declared once and applied to a new or a living collection.
 
 Section:
-    13.8, "Server validators: create and collMod"
+    13.8, "Validators: the server refuses"
 """
 
 from __future__ import annotations

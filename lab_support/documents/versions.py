@@ -3,7 +3,7 @@
 Upcasting happens on read and writes nothing. `documents.backfill` writes.
 
 Section:
-    13.8, "Schema versions: upcast on read, backfill"
+    13.8, "Schema versions: upcast on read, backfill in the background"
 """
 
 from __future__ import annotations

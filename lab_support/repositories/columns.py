@@ -1,7 +1,7 @@
 """The columns of a mapped class, by the names of their attributes.
 
 Section:
-    13.3, "Generic base, specific subclass"
+    13.3, "A generic base, and what is special about gift cards"
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ After the first two, the transaction is to be rolled back. Failures of the datab
 a deadlock) come out as they are: they have other remedies.
 
 Section:
-    13.3, "The protocol"
+    13.3, "The protocol: what the service needs"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Repositories in memory: for tests of services, and to see what the protocol demands of any other.
 
 Section:
-    13.3, "The service tested with the in-memory repository"
+    13.3, "In memory: a dictionary that behaves"
 """
 
 from __future__ import annotations

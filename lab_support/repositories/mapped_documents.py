@@ -1,7 +1,7 @@
 """A mapped class kept as documents: the same entity as in SQL, with the types of BSON.
 
 Section:
-    13.7, "The catalogue behind the same repository contract"
+    13.7, "Behind the contract of 13.3"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each method is one message to the server, and each write is atomic by itself: there is nothing to commit.
 
 Section:
-    13.7, "The catalogue behind the same repository contract"
+    13.7, "Behind the contract of 13.3"
 """
 
 from __future__ import annotations

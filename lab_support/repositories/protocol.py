@@ -1,7 +1,7 @@
 """What every repository can do. A service names this, and never the class behind it.
 
 Section:
-    13.3, "The protocol"
+    13.3, "The protocol: what the service needs"
 """
 
 from __future__ import annotations

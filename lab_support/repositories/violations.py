@@ -1,7 +1,7 @@
 """Which constraint a write has broken, on each engine; the rest of an `IntegrityError` stays what it is.
 
 Section:
-    13.3, "SQLAlchemy"
+    13.3, "In SQLAlchemy: the session comes from outside, and nobody commits"
 """
 
 from __future__ import annotations

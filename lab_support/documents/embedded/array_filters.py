@@ -1,7 +1,7 @@
 """The `arrayFilters` of an update: conditions with a name, which `$[name]` in a path refers to.
 
 Section:
-    13.7, "Updating"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

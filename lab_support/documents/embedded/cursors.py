@@ -1,7 +1,7 @@
 """Open cursors: the rest of an answer that was too long for one batch.
 
 Section:
-    13.7, "Cursors"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

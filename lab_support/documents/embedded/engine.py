@@ -1,7 +1,7 @@
 """Runs commands: checks their keys, lets fail points strike, and turns errors into answers.
 
 Section:
-    13.7, "What the embedded server is and is not"
+    13.7, "What this lesson's server is, and is not"
 """
 
 from __future__ import annotations

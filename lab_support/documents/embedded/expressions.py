@@ -1,7 +1,7 @@
 """Aggregation expressions: field paths, variables, literals and operators, compiled once.
 
 Section:
-    13.8, "Drift, reported from the data"
+    13.8, "Drift: ask the documents"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Failures on order: the fail point `failCommand`, as MongoDB's own tests use it.
 
 Section:
-    13.10, "Timeouts"
+    13.10, "The four timeouts"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finds the documents of a collection that a filter means; an `_id` in the filter saves the walk.
 
 Section:
-    13.7, "Finding"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The `_id` of a document on its way in.
 
 Section:
-    13.7, "Documents, collections, BSON"
+    13.7, "From the application to a document"
 """
 
 from __future__ import annotations

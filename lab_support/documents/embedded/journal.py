@@ -4,7 +4,7 @@ A crash of the process loses nothing that was answered: the system has the pages
 the last moments, as MongoDB's default (a journal flushed every 100 ms) may.
 
 Section:
-    13.7, "What the embedded server is and is not"
+    13.7, "What this lesson's server is, and is not"
 """
 
 from __future__ import annotations

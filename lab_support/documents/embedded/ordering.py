@@ -1,7 +1,7 @@
 """BSON's order of values: which is less, which are equal, and which sort where in an array.
 
 Section:
-    13.8, "Mixed types and sort order"
+    13.8, "Mixed types"
 """
 
 from __future__ import annotations

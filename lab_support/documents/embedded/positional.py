@@ -1,7 +1,7 @@
 """The `$`, `$[]` and `$[name]` in an update's path: which elements of an array they mean.
 
 Section:
-    13.7, "Updating"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Projections: the part of a document that a query or `$project` wants, with computed fields.
 
 Section:
-    13.7, "Finding"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

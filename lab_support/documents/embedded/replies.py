@@ -1,7 +1,7 @@
 """The forms in which an error reaches the client.
 
 Section:
-    13.7, "Duplicates and other refusals"
+    13.7, "Documents over HTTP"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The embedded server's thread, its event loop and its connections.
 
 Section:
-    13.7, "What the embedded server is and is not"
+    13.7, "What this lesson's server is, and is not"
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EmbeddedMongo:
         folder: Where documents are kept; they survive a restart and a kill. None keeps them in memory.
 
     Section:
-        13.7, "What the embedded server is and is not"
+        13.7, "What this lesson's server is, and is not"
     """
 
     def __init__(self, folder: Path | None = None) -> None:

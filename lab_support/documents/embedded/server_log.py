@@ -1,7 +1,7 @@
 """The server's log, kept in memory: what validators with the action `warn` let pass, and internal errors.
 
 Section:
-    13.8, "warn and the log it writes"
+    13.8, "Rules for a collection that is full"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a sort may look like.
 
 Section:
-    13.7, "Finding"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

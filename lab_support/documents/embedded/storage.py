@@ -3,7 +3,7 @@
 All calls come from the one thread of the server's loop, so a command is atomic and no lock is needed.
 
 Section:
-    13.7, "What the embedded server is and is not"
+    13.7, "What this lesson's server is, and is not"
 """
 
 from __future__ import annotations

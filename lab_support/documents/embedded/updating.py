@@ -3,7 +3,7 @@
 An update is compiled once; applying it gives a new document and leaves the old one as it was.
 
 Section:
-    13.7, "Updating"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

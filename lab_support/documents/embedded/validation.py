@@ -1,7 +1,7 @@
 """Validators: which documents a collection takes, at which level, and what happens to the others.
 
 Section:
-    13.8, "Server validators"
+    13.8, "Validators: the server refuses"
 """
 
 from __future__ import annotations

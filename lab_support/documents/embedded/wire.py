@@ -1,7 +1,7 @@
 """MongoDB's wire protocol: OP_MSG, and the OP_QUERY with which a driver says hello.
 
 Section:
-    13.7, "What the embedded server is and is not"
+    13.7, "What this lesson's server is, and is not"
 """
 
 from __future__ import annotations

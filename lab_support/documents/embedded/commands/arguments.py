@@ -1,7 +1,7 @@
 """Reads the arguments that several commands share.
 
 Section:
-    13.7, "What the embedded server is and is not"
+    13.7, "What this lesson's server is, and is not"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Commands that change and remove: update, delete and findAndModify.
 
 Section:
-    13.7, "Updating"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

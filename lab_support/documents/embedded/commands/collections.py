@@ -1,7 +1,7 @@
 """Commands about collections and databases: create, collMod, drop and their lists.
 
 Section:
-    13.8, "Server validators"
+    13.8, "Validators: the server refuses"
 """
 
 from __future__ import annotations

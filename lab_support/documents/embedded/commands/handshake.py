@@ -1,7 +1,7 @@
 """Commands about the server itself.
 
 Section:
-    13.7, "One client per process"
+    13.7, "One client for one process"
 """
 
 from __future__ import annotations

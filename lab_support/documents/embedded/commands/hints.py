@@ -1,7 +1,7 @@
 """Hints: an index that a client wants to be used must exist.
 
 Section:
-    13.7, "Finding"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

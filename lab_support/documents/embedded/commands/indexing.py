@@ -1,7 +1,7 @@
 """Commands that make and drop indexes.
 
 Section:
-    13.8, "Sparse, partial and unique indexes"
+    13.8, "Unique, where the field may be missing"
 """
 
 from __future__ import annotations

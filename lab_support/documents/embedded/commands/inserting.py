@@ -1,7 +1,7 @@
 """The command `insert`.
 
 Section:
-    13.7, "Inserting"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

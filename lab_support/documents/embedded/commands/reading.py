@@ -1,7 +1,7 @@
 """Commands that read: find, getMore, killCursors, count and distinct.
 
 Section:
-    13.7, "Finding"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a command is: a name, the keys it accepts, and a function.
 
 Section:
-    13.7, "What the embedded server is and is not"
+    13.7, "What this lesson's server is, and is not"
 """
 
 from __future__ import annotations

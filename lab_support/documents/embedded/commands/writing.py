@@ -1,7 +1,7 @@
 """What the commands that write share: checks before storing, and the errors of a batch.
 
 Section:
-    13.7, "Inserting"
+    13.7, "Every operation, and what it answers"
 """
 
 from __future__ import annotations

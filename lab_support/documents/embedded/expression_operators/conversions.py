@@ -1,7 +1,7 @@
 """Types asked for and converted.
 
 Section:
-    13.8, "Mixed types and sort order"
+    13.8, "Mixed types"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Arithmetic; null and missing arguments give null, and Decimal128 stays exact.
 
 Section:
-    13.8, "Drift, reported from the data"
+    13.8, "Drift: ask the documents"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Operators of documents: to arrays and back, and merged.
 
 Section:
-    13.8, "Drift, reported from the data"
+    13.8, "Drift: ask the documents"
 """
 
 from __future__ import annotations
