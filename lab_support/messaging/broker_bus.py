@@ -1,7 +1,7 @@
 """What the buses on real brokers have in common: bounded publishing, patient handlers, listening that comes back.
 
 Section:
-    13.5, "A real broker"
+    13.5, "The same saga over a real broker"
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class BrokerBus(ABC):
         random: Gives a number from 0 up to, not including, 1.
 
     Section:
-        13.5, "A real broker"
+        13.5, "The same saga over a real broker"
     """
 
     away: ClassVar[tuple[type[Exception], ...]]

@@ -1,7 +1,7 @@
 """What a bus is, whatever carries it.
 
 Section:
-    13.5, "Publishing"
+    13.5, "The relay"
 """
 
 from __future__ import annotations

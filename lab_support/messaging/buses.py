@@ -1,7 +1,7 @@
 """The bus of an application, by its URL: embedded without one.
 
 Section:
-    13.5, "A real broker"
+    13.5, "The same saga over a real broker"
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def open_bus(url: str | None, folder: Path) -> Bus:
         BusUrlError: The URL names no broker known here, or its client is not installed.
 
     Section:
-        13.5, "A real broker"
+        13.5, "The same saga over a real broker"
     """
     if url is None:
         return EmbeddedBus(folder / "bus.db")

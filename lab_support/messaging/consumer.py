@@ -1,7 +1,7 @@
 """The idempotent consumer: inbox first, then the effect, then what it announces, in one transaction.
 
 Section:
-    13.5, "The idempotent consumer"
+    13.5, "The inbox: repetitions do no harm"
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Consumer:
         wake: Called after a commit that stored events, such as `Relay.wake`.
 
     Section:
-        13.5, "The idempotent consumer"
+        13.5, "The inbox: repetitions do no harm"
     """
 
     name: str

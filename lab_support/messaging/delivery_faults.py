@@ -1,7 +1,7 @@
 """A bus that duplicates, delays and reorders on purpose: what happens depends on a seed alone.
 
 Section:
-    13.5, "At least once"
+    13.5, "A bus that misbehaves on purpose"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Some messages on their way to one group: which comes next, and what became of each.
 
 Section:
-    13.5, "Publishing"
+    13.5, "A bus that misbehaves on purpose"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The embedded bus: durable, shared by processes, in one SQLite file; nothing to install or start.
 
 Section:
-    13.5, "Publishing"
+    13.5, "A bus that misbehaves on purpose"
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class EmbeddedBus:
         random: Gives a number from 0 up to, not including, 1.
 
     Section:
-        13.5, "Publishing"
+        13.5, "A bus that misbehaves on purpose"
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The file of the embedded bus: an append-only log for each topic, and how far each group has come.
 
 Section:
-    13.5, "Publishing"
+    13.5, "A bus that misbehaves on purpose"
 """
 
 from __future__ import annotations

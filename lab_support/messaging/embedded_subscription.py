@@ -1,7 +1,7 @@
 """One group's reader of one topic of the embedded bus.
 
 Section:
-    13.5, "Publishing"
+    13.5, "A bus that misbehaves on purpose"
 """
 
 from __future__ import annotations

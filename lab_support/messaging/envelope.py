@@ -1,7 +1,7 @@
 """The envelope of every event: who did what to which aggregate, when, and because of what.
 
 Section:
-    13.5, "Events"
+    13.5, "What stands in a row"
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Event(BaseModel):
         payload: JSON; `EventTypes` gives it a type.
 
     Section:
-        13.5, "Events"
+        13.5, "What stands in a row"
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # a newer envelope may carry more

@@ -10,7 +10,7 @@
     └── BrokerUnavailableError    nothing is wrong with the message: try again later
 
 Section:
-    13.5, "Events"
+    13.5, "What stands in a row"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The typed payloads a service knows, by the name and version of their event.
 
 Section:
-    13.5, "Events"
+    13.5, "What stands in a row"
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class EventTypes:
     The type's name is the model's class name, so `class OrderCreated(BaseModel)` declares "OrderCreated".
 
     Section:
-        13.5, "Events"
+        13.5, "What stands in a row"
     """
 
     def __init__(self) -> None:

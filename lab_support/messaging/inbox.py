@@ -1,7 +1,7 @@
 """The inbox: which events a consumer has dealt with, kept in the same transaction as their effect.
 
 Section:
-    13.5, "The idempotent consumer"
+    13.5, "The inbox: repetitions do no harm"
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class InboxMixin:
     """The columns of an inbox; a service inherits them beside its own declarative base.
 
     Section:
-        13.5, "The idempotent consumer"
+        13.5, "The inbox: repetitions do no harm"
     """
 
     __tablename__: Any = "inbox"

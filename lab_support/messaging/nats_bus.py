@@ -3,7 +3,7 @@
 A new group begins at the beginning of the stream. The server drops a repeated event by its id for two minutes.
 
 Section:
-    13.5, "A real broker"
+    13.5, "The same saga over a real broker"
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class NatsBus(BrokerBus):
         more: As for every broker.
 
     Section:
-        13.5, "A real broker"
+        13.5, "The same saga over a real broker"
     """
 
     away: ClassVar[tuple[type[Exception], ...]] = (nats.errors.Error, OSError, TimeoutError)

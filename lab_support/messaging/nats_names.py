@@ -1,7 +1,7 @@
 """What streams and subjects of the bus on NATS are called.
 
 Section:
-    13.5, "A real broker"
+    13.5, "The same saga over a real broker"
 """
 
 from __future__ import annotations

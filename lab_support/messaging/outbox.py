@@ -3,7 +3,7 @@
 The columns bear the names that Debezium's outbox router reads, so a CDC connector can take the relay's place.
 
 Section:
-    13.5, "The outbox"
+    13.5, "The outbox: one write"
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class OutboxMixin:
     the aggregate's row or by its version.
 
     Section:
-        13.5, "The outbox"
+        13.5, "The outbox: one write"
     """
 
     __tablename__: Any = "outbox"

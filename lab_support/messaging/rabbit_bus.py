@@ -3,7 +3,7 @@
 A group gets what was published since its queue was first declared, which `running` does.
 
 Section:
-    13.5, "A real broker"
+    13.5, "The same saga over a real broker"
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class RabbitBus(BrokerBus):
     """A bus on RabbitMQ: persistent messages, publisher confirms, one active consumer for each group.
 
     Section:
-        13.5, "A real broker"
+        13.5, "The same saga over a real broker"
     """
 
     away: ClassVar[tuple[type[Exception], ...]] = (AMQPError, OSError, RuntimeError, TimeoutError)

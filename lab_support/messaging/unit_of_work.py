@@ -1,7 +1,7 @@
 """The unit of work that keeps what it announces: rows and events in one transaction, or neither.
 
 Section:
-    13.5, "The outbox"
+    13.5, "The outbox: one write"
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def unit_of_work(
         TypeError: The same, when something else than an event was announced.
 
     Section:
-        13.5, "The outbox"
+        13.5, "The outbox: one write"
     """
     async with database.unit_of_work(sessions, isolation=isolation) as uow:
         stored = False

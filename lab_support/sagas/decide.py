@@ -3,7 +3,7 @@
 The orchestrator and the vocabulary of `sagas.testing` both ask it, so a test speaks of what really runs.
 
 Section:
-    13.5, "The same business operation, orchestrated"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a saga is: a list of steps, each with its command, its answers and what makes it good again.
 
 Section:
-    13.5, "The same business operation, orchestrated"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Step:
         pivot: When it is done, the saga goes forward only. A step after it has no failure: it is retried.
 
     Section:
-        13.6, "The pivot"
+        13.6, "What cannot be undone: the pivot"
     """
 
     name: str
@@ -104,7 +104,7 @@ class SagaDefinition:
         data: The model of what the steps know.
 
     Section:
-        13.5, "The same business operation, orchestrated"
+        13.5, "The same operation, orchestrated"
     """
 
     name: str

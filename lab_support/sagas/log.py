@@ -1,7 +1,7 @@
 """The saga log: one row for each saga, which is all that a process must find to go on after a crash.
 
 Section:
-    13.5, "Durable state"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SagaMixin:
     having locked it, and meets another's change, gets an error.
 
     Section:
-        13.5, "Durable state"
+        13.5, "The same operation, orchestrated"
     """
 
     __tablename__: Any = "sagas"

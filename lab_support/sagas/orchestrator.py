@@ -1,7 +1,7 @@
 """The orchestrator: it keeps no saga in memory; each turn reads a row, decides, and writes row and command together.
 
 Section:
-    13.5, "The same business operation, orchestrated"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Orchestrator:
         random: Gives a number from 0 up to, not including, 1.
 
     Section:
-        13.5, "The same business operation, orchestrated"
+        13.5, "The same operation, orchestrated"
     """
 
     def __init__(

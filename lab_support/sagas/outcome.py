@@ -1,7 +1,7 @@
 """What the service that owns a saga is told of it.
 
 Section:
-    13.5, "The same business operation, orchestrated"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a saga is, what it hears, and what it decides: plain values that nothing changes.
 
 Section:
-    13.5, "Durable state"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations

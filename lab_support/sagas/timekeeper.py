@@ -1,7 +1,7 @@
 """The worker that notices silence: an answer that does not come is an answer, too, once its deadline has passed.
 
 Section:
-    13.6, "Deadlines"
+    13.6, "Why is this order still pending?"
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Timekeeper(PollingWorker):
         batch: The most sagas of one turn.
 
     Section:
-        13.6, "Deadlines"
+        13.6, "Why is this order still pending?"
     """
 
     def __init__(

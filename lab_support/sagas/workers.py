@@ -1,7 +1,7 @@
 """What looks again and again for something that is due: woken by a commit, with a slow poll as the safety net.
 
 Section:
-    13.5, "The relay as task, worker or scheduled job"
+    13.5, "Who runs the relay?"
 """
 
 from __future__ import annotations
