@@ -1,7 +1,7 @@
 """The whole shop as one ASGI application: the only place where services are wired together.
 
 Section:
-    13.1, "One session per request"; 13.5, "The split shop"; 13.9, "One database per service"
+    13.1, "One session per request"; 13.5, "One shop, several databases"; 13.9, "One database per service, by URL"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What waits for a person, in all services: parked rows, dead letters, compensations. `lab outbox` calls it.
 
 Section:
-    13.5, "A parked row"; 13.6, "A compensation that fails"
+    13.5, "The relay"; 13.6, "A compensation that fails"
 """
 
 from __future__ import annotations

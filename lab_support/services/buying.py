@@ -1,7 +1,7 @@
 """A buyer who orders over HTTP as one should: with a key, patiently, and until the order has come to its end.
 
 Section:
-    13.5, "Taking an order"; 13.9, "Traffic"
+    13.5, "Sagas: one business operation, many transactions"; 13.9, "One command, many processes"
 """
 
 from __future__ import annotations

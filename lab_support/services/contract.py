@@ -5,7 +5,7 @@ To accept a change that is meant, write the file again, in the workbook's folder
     python -m lab_support.services.contract > docs/openapi/store.json
 
 Section:
-    13.2, "The schema changes, the contract does not"
+    13.2, "The table changes, the contract does not"
 """
 
 from __future__ import annotations

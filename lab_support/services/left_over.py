@@ -1,7 +1,7 @@
 """What a service could not do by itself, read from its tables or from the bus, all in one shape.
 
 Section:
-    13.5, "A parked row"; 13.6, "A compensation that fails"
+    13.5, "The relay"; 13.6, "A compensation that fails"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A route that hands whole paths to a service: it answers the same ones when it runs alone.
 
 Section:
-    13.5, "The split shop"; 13.9, "One database per service"
+    13.5, "One shop, several databases"; 13.9, "One database per service, by URL"
 """
 
 from __future__ import annotations

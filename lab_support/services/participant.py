@@ -1,7 +1,7 @@
 """A service that takes part in sagas: its relay, what it listens to, and the work it does without being told.
 
 Section:
-    13.5, "The relay as task, worker or scheduled job"
+    13.5, "Who runs the relay?"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A read model built anew from another process: what `lab rebuild` calls.
 
 Section:
-    13.9, "CQRS"
+    13.9, "Rebuilt while it is read"
 """
 
 from __future__ import annotations

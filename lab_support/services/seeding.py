@@ -4,7 +4,7 @@ The same seed makes the same buyers and orders. What is there already is not mad
 a run for more orders adds the difference.
 
 Section:
-    13.9, "Seed and traffic"
+    13.9, "One command, many processes"
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ async def seed_shop(
         ShopError: The shop does not answer, or does not take what it is sent.
 
     Section:
-        13.9, "Seed and traffic"
+        13.9, "One command, many processes"
     """
     if not 0 <= orders <= MOST_ORDERS or seed < 0:
         raise ValueError(f"A seed is not negative, and orders are from 0 to {MOST_ORDERS:,}.")

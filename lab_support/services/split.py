@@ -1,7 +1,7 @@
 """The split shop: which services it consists of, and what each of them consists of.
 
 Section:
-    13.5, "The split shop"; 13.9, "One database per service"
+    13.5, "One shop, several databases"; 13.9, "One database per service, by URL"
 """
 
 from __future__ import annotations

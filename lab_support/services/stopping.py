@@ -1,7 +1,7 @@
 """A request to stop: what Ctrl-C and SIGTERM are to a process that wants to end in peace.
 
 Section:
-    13.5, "The relay as task, worker or scheduled job"
+    13.5, "Who runs the relay?"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A fixed number of buyers order one thing after another (a closed loop), so a slo
 no order begins before its time.
 
 Section:
-    13.9, "Seed and traffic"
+    13.9, "One command, many processes"
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ async def drive(
         ShopError: The shop does not answer at the beginning.
 
     Section:
-        13.9, "Seed and traffic"
+        13.9, "One command, many processes"
     """
     report, run = TrafficReport(), uuid4().hex[:12]
     skus = await buyer.sold()

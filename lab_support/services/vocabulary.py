@@ -1,7 +1,7 @@
 """The words that all services of the split shop use in their events: a shared contract, and no shared code beyond it.
 
 Section:
-    13.5, "Events"
+    13.5, "What stands in a row"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Nothing that a caller sends becomes part of a filter as it is: each parameter ha
 field is refused, an unknown parameter is overlooked. So there is no place for an operator.
 
 Section:
-    13.7, "CRUD over HTTP"; "Operator injection"; 13.8, "Drift, reported from the data"
+    13.7, "Documents over HTTP"; "Operator injection"; 13.8, "Drift: ask the documents"
 """
 
 from __future__ import annotations

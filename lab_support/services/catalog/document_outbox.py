@@ -14,7 +14,7 @@ One document is one aggregate, so whoever has claimed a document owns the order 
     }
 
 Section:
-    13.9, "The document relay"
+    13.9, "Pending events inside the document"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ It works as `messaging.Relay` does for tables, and is called alike. A database o
 two documents here, and needs none: claim, publish, take out are each safe to be the last thing that a process did.
 
 Section:
-    13.9, "The document relay"
+    13.9, "Pending events inside the document"
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DocumentRelay:
         random: Gives a number from 0 up to, not including, 1.
 
     Section:
-        13.9, "The document relay"
+        13.9, "Pending events inside the document"
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Drift: which fields the documents really have, counted by the server and held against the declared schema.
 
 Section:
-    13.8, "Drift, reported from the data"
+    13.8, "Drift: ask the documents"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Requests name every field that they may have, so a key with `$` or a dot in it is refused like any unknown one.
 
 Section:
-    13.7, "ObjectId in and out"; 13.8, "Discriminated unions"
+    13.7, "ObjectId in and out"; 13.8, "The implicit schema made explicit"
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ A stored document may have fields that no model names; they are kept, because no
 read. Writing happens by `$set`, or with a document that a caller sent whole.
 
 Section:
-    13.7, "Documents, collections, BSON"; 13.8, "Discriminated unions"; "Server validators"
+    13.7, "From the application to a document"; 13.8, "The implicit schema made explicit"; "Validators: the server
+    refuses"
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@
     └── UntoldChangesError     too many changes wait to be published
 
 Section:
-    13.7, "400 bad id, 404, 400 empty PATCH"
+    13.7, "Documents over HTTP"
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ documents that have not noted it. An order touches as many documents as it names
 an order that comes again goes on where a crash has stopped it.
 
 Section:
-    13.9, "The inbox inside the document"
+    13.9, "Pending events inside the document"
 """
 
 from __future__ import annotations

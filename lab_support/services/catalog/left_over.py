@@ -1,7 +1,7 @@
 """What the catalogue could not do by itself, in the shape that `lab outbox` shows.
 
 Section:
-    13.9, "The document relay"
+    13.9, "Pending events inside the document"
 """
 
 from __future__ import annotations

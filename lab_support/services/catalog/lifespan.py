@@ -1,7 +1,7 @@
 """The catalogue's life: server, client, validator and indexes, from its start to its end.
 
 Section:
-    13.7, "One client per process"
+    13.7, "One client for one process"
 """
 
 from __future__ import annotations

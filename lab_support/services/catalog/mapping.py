@@ -1,7 +1,7 @@
 """Between requests, documents and answers: pure functions, no client.
 
 Section:
-    13.7, "`_id` and `id`"; 13.8, "model_dump(exclude_none, by_alias)"
+    13.7, "_id outside is id"; 13.8, "Fields that your model does not name"
 """
 
 from __future__ import annotations

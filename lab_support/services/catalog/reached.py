@@ -3,7 +3,7 @@
 Documents on a server can be reached by anybody. Those of the embedded server belong to the process that runs it.
 
 Section:
-    13.9, "The document relay"
+    13.9, "Pending events inside the document"
 """
 
 from __future__ import annotations

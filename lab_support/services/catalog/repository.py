@@ -1,7 +1,7 @@
 """The catalogue's collection: what can be asked of it, in MongoDB's words.
 
 Section:
-    13.7, "The catalogue behind the same repository contract"; 13.8
+    13.7, "Behind the contract of 13.3"; 13.8
 """
 
 from __future__ import annotations

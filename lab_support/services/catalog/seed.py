@@ -1,7 +1,7 @@
 """A small catalogue to begin with: products of three kinds, and a history of older versions for 13.8.
 
 Section:
-    13.7, "Documents, collections, BSON"; 13.8, "Schema versions"
+    13.7, "From the application to a document"; 13.8, "Schema versions: upcast on read, backfill in the background"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the catalogue does: one method per use case. One document is one transaction, so there is nothing to commit.
 
 Section:
-    13.7, "CRUD over HTTP"
+    13.7, "Documents over HTTP"
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     3  the resolution is width and height, a book has `authors`, and all say when they were changed
 
 Section:
-    13.8, "Schema versions: upcast on read, backfill"
+    13.8, "Schema versions: upcast on read, backfill in the background"
 """
 
 from __future__ import annotations

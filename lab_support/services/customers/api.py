@@ -1,7 +1,7 @@
 """Customers over HTTP: routes, and one table from error to status.
 
 Section:
-    13.5, "Reserving credit"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

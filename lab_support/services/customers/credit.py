@@ -5,7 +5,7 @@ second waits for the first; whatever comes later finds what was decided. An orde
 decided leaves a tombstone, and a message that was late finds that instead.
 
 Section:
-    13.5, "Reserving credit"; 13.6, "A compensation that arrives before its action"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What crosses HTTP: the JSON of customers.
 
 Section:
-    13.5, "Reserving credit"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Customers' tables as mapped classes, in a `MetaData` of their own.
 
 Section:
-    13.5, "Reserving credit"; 13.6, "A compensation that arrives before its action"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 That credit is refused is no error: it is an answer, and travels as an event.
 
 Section:
-    13.5, "Reserving credit"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

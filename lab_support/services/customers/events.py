@@ -3,7 +3,7 @@
 What the next service needs travels with the event: nobody has to ask back.
 
 Section:
-    13.5, "Events"
+    13.5, "What stands in a row"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Messages come in any order, and more than once. What was decided about an order 
 finds it; what has to be made good is a row too, one for each order.
 
 Section:
-    13.5, "Choreography"; 13.6, "A compensation that arrives before its action"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

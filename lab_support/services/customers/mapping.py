@@ -1,7 +1,7 @@
 """Between the API's words and the tables': pure functions, no session.
 
 Section:
-    13.5, "Reserving credit"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Customers' part in the conversation of the services: relay, listeners, compensator.
 
 Section:
-    13.5, "Choreography"; 13.6, "A compensation that fails"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "A compensation that fails"
 """
 
 from __future__ import annotations

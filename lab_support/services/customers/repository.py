@@ -4,7 +4,7 @@ Each change and its condition are one statement, so nobody can come between them
 customer touches the reservation first: two that share both wait for each other at the first.
 
 Section:
-    13.5, "Reserving credit"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 What happens to credit because of orders is in `credit.py`.
 
 Section:
-    13.5, "Reserving credit"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The gateway over HTTP: views put together from several services, and how it gets on with them.
 
 Section:
-    13.9, "API composition" and "CQRS"
+    13.9, "API composition" and "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The gateway's tables: a read model, and what keeps it right. Nothing here is the truth; the owners have that.
 
 Section:
-    13.9, "CQRS"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

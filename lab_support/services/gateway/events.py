@@ -1,7 +1,7 @@
 """What the gateway reads of the others' events: as much as a summary needs. It tells nothing itself.
 
 Section:
-    13.9, "CQRS"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the gateway does when it hears of others: it brings the news into its summaries, and keeps the event.
 
 Section:
-    13.9, "CQRS"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The gateway's part in the conversation: it listens to everybody, and says nothing.
 
 Section:
-    13.9, "CQRS"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

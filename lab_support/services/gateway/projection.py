@@ -5,7 +5,7 @@ stages: decided, then perhaps in review, then made good. A stage is the version 
 or an earlier one changes nothing. So events may come twice and in any order, and the summary ends the same.
 
 Section:
-    13.9, "CQRS"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

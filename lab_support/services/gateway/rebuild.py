@@ -6,7 +6,7 @@ the gateway heard and Orders did not yet, the journal knows nothing. An event th
 second time. At the end one UPDATE shows the new generation.
 
 Section:
-    13.9, "CQRS"
+    13.9, "Rebuilt while it is read"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Whoever writes holds a share of the row that says which generations there are. S
 waits until everybody who has read it has committed, and everybody after it sees its new generation.
 
 Section:
-    13.9, "CQRS"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the gateway has to begin with: an empty read model. All it knows it hears from others.
 
 Section:
-    13.9, "CQRS"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the gateway does: one method per use case.
 
 Section:
-    13.9, "API composition" and "CQRS"
+    13.9, "API composition" and "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

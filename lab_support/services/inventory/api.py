@@ -1,7 +1,7 @@
 """Inventory over HTTP: routes, and one table from error to status.
 
 Section:
-    13.5, "Reserving stock"; 13.6, "State changed meanwhile"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What crosses HTTP: the JSON of what is in stock.
 
 Section:
-    13.5, "Reserving stock"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

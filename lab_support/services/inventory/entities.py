@@ -1,7 +1,7 @@
 """Inventory's tables as mapped classes, in a `MetaData` of their own.
 
 Section:
-    13.5, "Reserving stock"; 13.6, "State changed meanwhile"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

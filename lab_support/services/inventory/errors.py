@@ -6,7 +6,7 @@
 That an order can't have its pieces is no error: it is an answer, and travels as an event.
 
 Section:
-    13.5, "Reserving stock"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What Inventory tells the others, and what it reads of theirs.
 
 Section:
-    13.5, "Events"; 13.6, "Order, payment, inventory"
+    13.5, "What stands in a row"; 13.6, "Order, payment, inventory"
 """
 
 from __future__ import annotations

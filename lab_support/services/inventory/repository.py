@@ -4,7 +4,7 @@ Each change and its condition are one statement, so nobody can come between them
 first and then the products by their skus: two orders that share products meet at the first of them.
 
 Section:
-    13.5, "Reserving stock"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ messages about one order the second waits for the first; whatever comes later fi
 failed before anything was decided leaves a tombstone, and a message that was late finds that instead.
 
 Section:
-    13.5, "Reserving stock"; 13.6, "State changed meanwhile"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A small warehouse to begin with.
 
 Section:
-    13.5, "Choreography"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 What happens to stock because of orders is in `reserving.py`.
 
 Section:
-    13.5, "Reserving stock"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Orders over HTTP: taken at once, decided later; the timeline tells how far, the reviews what needs a person.
 
 Section:
-    13.5, "Taking an order"; 13.6, "The queue of reviews"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "A person's queue"
 """
 
 from __future__ import annotations

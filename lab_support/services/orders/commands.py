@@ -1,7 +1,7 @@
 """What Orders asks of the others when it coordinates an order itself; they answer with their events, to Orders alone.
 
 Section:
-    13.5, "The same business operation, orchestrated"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations

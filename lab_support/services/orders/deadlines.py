@@ -1,7 +1,7 @@
 """Deadlines: an order that waits for nobody knows what fails, and whatever may have been done for it is made good.
 
 Section:
-    13.5, "A saga that hears nothing"
+    13.6, "Why is this order still pending?"
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class DeadlineWorker(PollingWorker):
         batch: The most orders of one turn.
 
     Section:
-        13.5, "A saga that hears nothing"
+        13.6, "Why is this order still pending?"
     """
 
     def __init__(

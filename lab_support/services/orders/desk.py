@@ -1,7 +1,7 @@
 """All use cases of Orders, as an application has them at hand.
 
 Section:
-    13.5, "Taking an order"; 13.6, "Why is this order still pending?"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "Why is this order still pending?"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What crosses the HTTP border of Orders, checked before anything touches the database.
 
 Section:
-    13.5, "Taking an order"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How an order ends: its row and the event that tells of it, in the caller's transaction, once.
 
 Section:
-    13.5, "Terminal states never change"; 13.6, "What a failure event must carry"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "What a failure event must carry"
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
     └── ReviewResolvedError        somebody has decided about the review already
 
 Section:
-    13.5, "Taking an order"; 13.6, "The queue of reviews"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "A person's queue"
 """
 
 from __future__ import annotations

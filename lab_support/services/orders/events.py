@@ -1,7 +1,7 @@
 """What Orders tells the others, and what it reads of theirs.
 
 Section:
-    13.5, "Events"; 13.6, "What a failure event must carry"
+    13.5, "What stands in a row"; 13.6, "What a failure event must carry"
 """
 
 from __future__ import annotations

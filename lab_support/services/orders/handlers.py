@@ -4,7 +4,7 @@ Events come more than once and in any sequence. The inbox makes repetitions harm
 while it waits, so of two events that would end it the first one heard does.
 
 Section:
-    13.5, "Choreography"; 13.6, "Out-of-order messages"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

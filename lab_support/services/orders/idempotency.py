@@ -4,7 +4,7 @@ The key is claimed in the order's own transaction, as its first statement. Of ma
 one through and makes the others wait for its end.
 
 Section:
-    13.4, "An idempotency key on POST"; 13.5, "Taking an order"
+    13.4, "An idempotency key: a POST that may be sent twice"; 13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

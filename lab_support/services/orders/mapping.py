@@ -1,7 +1,7 @@
 """Between rows, events and what crosses HTTP: pure functions, no session.
 
 Section:
-    13.2, "Mapping by hand against model_dump"; 13.5, "Taking an order"
+    13.2, "Mapping, both ways"; 13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The orchestrated sagas as Orders lives with them: begun with an order, told of answers, ended with the order.
 
 Section:
-    13.5, "The same business operation, orchestrated"; 13.6, "The failure matrix"
+    13.5, "The same operation, orchestrated"; 13.6, "The failure matrix"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Orders' part in the conversation of the services: relay, listeners, deadlines.
 
 Section:
-    13.5, "Choreography" and "The same business operation, orchestrated"
+    13.5, "Sagas: one business operation, many transactions" and "The same operation, orchestrated"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What others read of Orders in bulk: somebody's orders, newest first, and the journal of all events.
 
 Section:
-    13.9, "API composition" and "CQRS"
+    13.9, "API composition" and "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Each change of an order is one conditional statement: it waits for whoever chang
 what is true at that moment.
 
 Section:
-    13.5, "Terminal states never change"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How Orders places an order when it coordinates it itself: two sagas, and how their ends are called.
 
 Section:
-    13.5, "The same business operation, orchestrated"; 13.6, "The failure matrix"
+    13.5, "The same operation, orchestrated"; 13.6, "The failure matrix"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ It fills an empty table once. Afterwards only the catalogue's events change the 
 of a demo product is the one here.
 
 Section:
-    13.5, "The split shop"; 13.9, "A local copy, kept by events"
+    13.5, "One shop, several databases"; 13.9, "A local copy, kept by events"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Taking an order writes the order, its answer under the caller's key, and the eve
 transaction. Whether the order stands is decided later, by others.
 
 Section:
-    13.5, "Taking an order"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 Whatever stands on the right never changes.
 
 Section:
-    13.5, "Choreography"; 13.6, "What a failure event must carry"
+    13.5, "Sagas: one business operation, many transactions"; 13.6, "What a failure event must carry"
 """
 
 from __future__ import annotations

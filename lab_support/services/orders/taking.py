@@ -1,7 +1,7 @@
 """Taking an order: its rows, and the event that begins its saga, in the caller's transaction.
 
 Section:
-    13.5, "Taking an order"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The timeline: each event of an order's saga, kept in the transaction that announces or hears it.
 
 Section:
-    13.6, "Logs of all services by saga id"
+    13.6, "Why is this order still pending?"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the provider is asked: how often, how long, how many at once.
 
 Section:
-    13.6, "A payment that nobody knows about"
+    13.6, "Order, payment, inventory"
 """
 
 from __future__ import annotations

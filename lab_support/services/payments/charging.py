@@ -4,7 +4,7 @@ The provider is asked between two transactions, never within one. A crash in bet
 after a while it is asked for again, with the same key.
 
 Section:
-    13.6, "A payment that nobody knows about"
+    13.6, "Order, payment, inventory"
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ChargeWorker(PollingWorker):
         waits: `poll_s`, `sleep` and `random` of a `PollingWorker`.
 
     Section:
-        13.6, "A payment that nobody knows about"
+        13.6, "Order, payment, inventory"
     """
 
     def __init__(

@@ -56,7 +56,7 @@ class Refunds(Compensator):
         others: As for every `Compensator`.
 
     Section:
-        13.6, "Idempotent compensation"
+        13.6, "The action, and what makes it good"
     """
 
     def __init__(

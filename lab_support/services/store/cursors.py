@@ -5,7 +5,7 @@ changed, cut or used with another search; it keeps nobody out, and need not: who
 anybody may see.
 
 Section:
-    13.3, "Offset against keyset pages"
+    13.3, "Pages of a list that others change"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The names are the API's (`product_id`, `product_name`), not the table's (`id`, `
 `mapping.py` joins them. A column reaches a caller only if a class here names it.
 
 Section:
-    13.1, "CRUD over HTTP"; 13.2, "An entity returned as it is"
+    13.1, "CRUD over HTTP"; 13.2, "What happens without a DTO"
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@
     └── IdempotencyKeyReusedError  the key was sent with another order before
 
 Section:
-    13.1, "CRUD over HTTP"; 13.4, "place_order"
+    13.1, "CRUD over HTTP"; 13.4, "A use case: book seats"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Kinds of fields that requests and answers are made of: each says what it accepts and how JSON shows it.
 
 Section:
-    13.2, "Validation at the edge"
+    13.2, "The edge and the table both check"
 """
 
 from __future__ import annotations

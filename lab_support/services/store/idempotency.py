@@ -5,7 +5,7 @@ one through and makes the others wait: until it commits, and they find its answe
 one gets the key.
 
 Section:
-    13.4, "An idempotency key on POST"
+    13.4, "An idempotency key: a POST that may be sent twice"
 """
 
 from __future__ import annotations

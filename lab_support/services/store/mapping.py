@@ -3,7 +3,7 @@
 They read columns, and of relationships only what the query has loaded: nothing here can start a query.
 
 Section:
-    13.1, "CRUD over HTTP"; 13.2, "Mapping by hand against model_dump"
+    13.1, "CRUD over HTTP"; 13.2, "Mapping, both ways"
 """
 
 from __future__ import annotations

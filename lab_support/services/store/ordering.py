@@ -5,7 +5,7 @@ they change in one order for everybody: the key, the products by their ids, the 
 reach in the same sequence, so that one waits for the other, and deadlocks stay rare.
 
 Section:
-    13.4, "place_order"
+    13.4, "A use case: book seats"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Passwords in, argon2id hashes out; what is stored can be checked and not be read back.
 
 Section:
-    13.2, "Password in, hash stored"
+    13.2, "Passwords"
 """
 
 from __future__ import annotations

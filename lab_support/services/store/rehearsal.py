@@ -8,7 +8,7 @@ the DTOs, the mapping and the service stay as they are, because they know a prot
     store.dependency_overrides[product_repository] = split_product_repository
 
 Section:
-    13.2, "The schema changes, the contract does not"
+    13.2, "The table changes, the contract does not"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A small shop that is the same every time: what lessons and examples look at.
 
 Section:
-    13.1, "N+1"; 13.4, "place_order"
+    13.1, "N+1, counted"; 13.4, "A use case: book seats"
 """
 
 from __future__ import annotations

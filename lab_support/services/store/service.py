@@ -4,7 +4,7 @@ A service names its repositories by their protocol and gets the commit of their 
 (docs/decisions/0007). It knows neither sessions nor SQL.
 
 Section:
-    13.3, "Who commits"
+    13.3, "The service, tested without a database"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 decides and then writes would decide by a number that may be old.
 
 Section:
-    13.4, "No lost update"
+    13.4, "Three right ways"
 """
 
 from __future__ import annotations

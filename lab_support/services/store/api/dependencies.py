@@ -4,7 +4,7 @@ Every provider asks for the same `Session`, so that one request has one: the rep
 is the service's. A provider returns a protocol; the class behind it is named here and nowhere else.
 
 Section:
-    13.3, "The provider"
+    13.3, "The provider: FastAPI gives the protocol, and the same session"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Orders over HTTP: placed once, and read.
 
 Section:
-    13.2, "Flattened and combined responses"; 13.4, "place_order"
+    13.2, "Answers made of several tables"; 13.4, "A use case: book seats"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Products over HTTP.
 
 Section:
-    13.1, "CRUD over HTTP"; 13.3, "Offset against keyset pages"
+    13.1, "CRUD over HTTP"; 13.3, "Pages of a list that others change"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Users over HTTP.
 
 Section:
-    13.2, "Password in, hash stored"
+    13.2, "Passwords"
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ that has data is changed by `upgrade` alone. `rehearsals` holds changes that are
 (yet); they take part only when asked.
 
 Section:
-    13.2, "The schema changes, the contract does not"
+    13.2, "The table changes, the contract does not"
 """
 
 from lab_support.services.store.migrations.running import current_revision, downgrade, stamp, upgrade

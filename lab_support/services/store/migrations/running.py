@@ -1,7 +1,7 @@
 """Run the store's revisions inside a program: a lesson, a test, a deployment.
 
 Section:
-    13.2, "The schema changes, the contract does not"
+    13.2, "The table changes, the contract does not"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The store's collections in memory, for tests of its services.
 
 Section:
-    13.3, "The service tested with the in-memory repository"
+    13.3, "In memory: a dictionary that behaves"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The store's products as documents: the same answers as from tables, through either driver of MongoDB.
 
 Section:
-    13.7, "The catalogue behind the same repository contract"
+    13.7, "Behind the contract of 13.3"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the store asks of its collections; whoever can answer is a repository, without inheriting from anything.
 
 Section:
-    13.3, "The protocol"
+    13.3, "The protocol: what the service needs"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The store's collections in a relational database, through the session of whoever commits.
 
 Section:
-    13.3, "Generic base, specific subclass"
+    13.3, "A generic base, and what is special about gift cards"
 """
 
 from __future__ import annotations
