@@ -1,7 +1,7 @@
 """One place for every URL and limit, read from environment variables that begin with `LAB_`.
 
 Section:
-    13.1, "Drivers and URLs"
+    13.1, "Drivers and URLs: the same cells on three databases"
 """
 
 from __future__ import annotations

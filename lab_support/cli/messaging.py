@@ -1,7 +1,7 @@
 """The verbs about messages: relay, outbox.
 
 Section:
-    13.5, "The relay as task, worker or scheduled job"
+    13.5, "Who runs the relay?"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The verbs about a shop that runs: seed, traffic.
 
 Section:
-    13.9, "Seed and traffic"
+    13.9, "One command, many processes"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What every table shares: names for constraints, a readable repr, times in UTC.
 
 Section:
-    13.1, "A common base"
+    13.1, "The shop's table, and a common base"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Each process that uses it is an owner and holds the lock of a small file as long
 system releases that lock however the process ends, so a killed owner never keeps the server running.
 
 Section:
-    13.4, "The anomaly matrix"; DESIGN, "Embedded by default, real by URL"
+    13.4, "I: transactions that run at once"; DESIGN, "Embedded by default, real by URL"
 """
 
 from __future__ import annotations

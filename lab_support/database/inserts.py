@@ -1,7 +1,7 @@
 """INSERTs that are compiled once; one of them leaves a row alone when it is there already, on every engine.
 
 Section:
-    13.5, "The idempotent consumer"
+    13.5, "The inbox: repetitions do no harm"
 """
 
 from __future__ import annotations

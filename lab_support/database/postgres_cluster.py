@@ -4,7 +4,7 @@ Nothing here knows who uses the cluster; `embedded_postgres` counts its owners a
 The data is for judging and throw-away databases, so durability is traded for speed (`fsync = off`).
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

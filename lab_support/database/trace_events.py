@@ -1,7 +1,7 @@
 """What a trace is made of: events, how secrets in them are masked, and how they are shown.
 
 Section:
-    13.1, "The SQL that each line emits"
+    13.1, "Session factory, and the SQL that each line emits"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What really went to the database: statements and transaction borders, in their order, as a table.
 
 Section:
-    13.1, "The SQL that each line emits"; 13.4, "Begin, flush, commit, rollback, seen in the trace"
+    13.1, "Session factory, and the SQL that each line emits"; 13.4, "Begin, flush, commit, rollback"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Database URLs: checked before use, completed with an asynchronous driver, and shown without secrets.
 
 Section:
-    13.1, "Drivers and URLs"
+    13.1, "Drivers and URLs: the same cells on three databases"
 """
 
 from __future__ import annotations

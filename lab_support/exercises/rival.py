@@ -5,7 +5,7 @@ instrument on the student's engine stops before the first write, the judge's own
 write goes on.
 
 Section:
-    13.4, "Lost updates"; every exercise about a race
+    13.4, "Lost updates: first the defaults, then honestly"; every exercise about a race
 """
 
 from __future__ import annotations

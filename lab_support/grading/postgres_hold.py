@@ -3,7 +3,7 @@
 A process that is killed cannot stop the server it started; its parent, an owner too by then, can.
 
 Section:
-    13.4, "The anomaly matrix"
+    13.4, "I: transactions that run at once"
 """
 
 from __future__ import annotations

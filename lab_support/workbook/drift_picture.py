@@ -5,7 +5,7 @@ what is missing is left open. Everything has the page's own text colour, so noth
 fields come from stored documents, so they are shown as text and are nothing else.
 
 Section:
-    13.8, "Drift, reported from the data"
+    13.8, "Drift: ask the documents"
 """
 
 from __future__ import annotations

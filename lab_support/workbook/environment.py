@@ -1,7 +1,7 @@
 """Look over the `LAB_` variables before a lesson relies on them; every complaint is one line without secrets.
 
 Section:
-    13.1, "Drivers and URLs"
+    13.1, "Drivers and URLs: the same cells on three databases"
 """
 
 from __future__ import annotations

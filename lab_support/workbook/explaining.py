@@ -1,7 +1,7 @@
 """`explain`: what went wrong with an error, or why an order is where it is.
 
 Section:
-    00, "When something goes wrong"; 13.6, "Why is this order still pending?"
+    00, "Help"; 13.6, "Why is this order still pending?"
 """
 
 from __future__ import annotations

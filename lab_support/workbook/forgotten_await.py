@@ -1,7 +1,7 @@
 """A check that is called without `await` is an error that says so, instead of a cell that looks fine.
 
 Section:
-    00, "How a check works"
+    00, "What the states of a check mean"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`progress()`: how far you are, section by section.
 
 Section:
-    00, "Your progress"
+    00, "The map"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The file under the progress store: opened for one short transaction, and moved aside when it is damaged.
 
 Section:
-    00, "Your progress"
+    00, "The map"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Everything is drawn in the page's own text colour, so that it reads on light and
 or a fill of its own, so that nothing is said by colour. A screen reader hears one sentence instead.
 
 Section:
-    00, "Your progress"
+    00, "The map"
 """
 
 from __future__ import annotations

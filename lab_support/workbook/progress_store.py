@@ -3,7 +3,7 @@
 A store never stands in a check's way: when the file can't be used it says so in one line, once, and goes on.
 
 Section:
-    00, "Your progress"
+    00, "The map"
 """
 
 from __future__ import annotations

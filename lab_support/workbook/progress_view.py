@@ -3,7 +3,7 @@
 States are told by a sign and a word, never by colour alone; `progress_picture` draws.
 
 Section:
-    00, "Your progress"
+    00, "The map"
 """
 
 from __future__ import annotations

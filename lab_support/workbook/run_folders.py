@@ -1,7 +1,7 @@
 """The folder in which a lesson keeps its databases: private, empty at the start, gone at the end.
 
 Section:
-    00, "What start() does"
+    00, "Start here"
 """
 
 from __future__ import annotations

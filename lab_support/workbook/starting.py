@@ -1,7 +1,7 @@
 """The first cell of every notebook: what runs here, fresh data, and explanations turned on.
 
 Section:
-    00, "What start() does"
+    00, "Start here"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The users that 13.2.3 is about: their table, and nothing that knows a password.
 
 Section:
-    13.2, "Password in, hash stored"
+    13.2, "Passwords"
 """
 
 from __future__ import annotations

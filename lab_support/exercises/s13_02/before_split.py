@@ -1,7 +1,7 @@
 """Version 1 of the service that 13.2.5 changes: one column `name`, and the contract that has to stay.
 
 Section:
-    13.2, "The schema changes, the contract does not"
+    13.2, "The table changes, the contract does not"
 """
 
 from decimal import Decimal

@@ -1,7 +1,7 @@
 """What every repository of products promises, told as stories for 13.3.1 and 13.3.2 alike.
 
 Section:
-    13.3, "One contract, several implementations"
+    13.3, "One contract for all"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The evidence is the objects that the class's methods refer to. Its text is never read.
 
 Section:
-    13.3, "A service tested without a database"
+    13.3, "The service, tested without a database"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An application of the judge's own whose endpoint uses the student's provider and service, and owns the transaction.
 
 Section:
-    13.3, "Provider and endpoint get the same session"
+    13.3, "The provider: FastAPI gives the protocol, and the same session"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How many rows a piece of code takes from the database, whatever it then does with them.
 
 Section:
-    13.3, "Ask for the rows you need"
+    13.3, "A generic base, and what is special about gift cards"
 """
 
 from __future__ import annotations

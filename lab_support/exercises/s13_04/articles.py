@@ -1,7 +1,7 @@
 """The table that 13.4.5 imports into; what it refuses, only the database knows.
 
 Section:
-    13.4, "Savepoints"
+    13.4, "Savepoints: undo a part"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Codes by which databases say that the same work may succeed if it is run again.
 
 Section:
-    13.4, "Retried with backoff and jitter"
+    13.4, "Retries: run the whole unit of work again"
 """
 
 from __future__ import annotations

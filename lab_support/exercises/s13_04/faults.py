@@ -4,7 +4,7 @@ Beside `database.faults`, which cuts the raw connection: here SQLAlchemy rolls t
 file stays locked by a connection that was closed while a cursor of it lives on in a traceback.
 
 Section:
-    13.4, "A failure after every statement"
+    13.4, "A failure at every statement"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The shop's books as the judge reads them: seeded, counted, and compared before and after.
 
 Section:
-    13.4, "All or nothing"
+    13.4, "A: all or nothing"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The small shop that 13.4 sells in: five tables, and the refusals of its own that its services raise.
 
 Section:
-    13.4, "place_order"
+    13.4, "A use case: book seats"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A moment is the end of a statement, the beginning and the end of a commit, and whatever else a witness calls one.
 
 Section:
-    13.5, "What a crash can do"
+    13.5, "The dual write"
 """
 
 from __future__ import annotations

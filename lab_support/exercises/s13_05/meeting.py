@@ -1,7 +1,7 @@
 """A meeting of transactions: all have read before the first of them writes.
 
 Section:
-    13.5, "The idempotent consumer"
+    13.5, "The inbox: repetitions do no harm"
 """
 
 from __future__ import annotations

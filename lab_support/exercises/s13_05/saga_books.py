@@ -1,7 +1,7 @@
 """The books of three services in 13.5.5: seeded for orders whose end is known before, and compared after it.
 
 Section:
-    13.5, "Choreography"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Carries events between the three services of 13.5.5: in order and once, or reordered and told again from a seed.
 
 Section:
-    13.5, "At least once"
+    13.5, "A bus that misbehaves on purpose"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The given half of 13.5.5: Customers and Inventory hear OrderCreated, answer it once, and remember what they said.
 
 Section:
-    13.5, "Choreography"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

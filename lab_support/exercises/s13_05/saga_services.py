@@ -1,7 +1,7 @@
 """The services that the orchestrator of 13.5.6 calls: a file of their own, in which each call and its effect is a row.
 
 Section:
-    13.5, "Orchestration"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations

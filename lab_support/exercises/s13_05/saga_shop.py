@@ -3,7 +3,7 @@
 One file holds the tables of all three, to be judged quickly; a service still touches its own tables only.
 
 Section:
-    13.5, "Choreography"
+    13.5, "Sagas: one business operation, many transactions"
 """
 
 from __future__ import annotations

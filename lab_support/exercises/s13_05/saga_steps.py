@@ -1,7 +1,7 @@
 """What the orchestrator of 13.5.6 is given: the table of its state, and steps that are safe to repeat.
 
 Section:
-    13.5, "Orchestration"
+    13.5, "The same operation, orchestrated"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The shelf of Inventory as the judge fills it, counts it, and sends orders for it.
 
 Section:
-    13.5, "The idempotent consumer"
+    13.5, "The inbox: repetitions do no harm"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Two services of the shop that 13.5 splits: Orders with an outbox, Inventory with an inbox, each with its own tables.
 
 Section:
-    13.5, "The outbox" and "The idempotent consumer"
+    13.5, "The outbox: one write" and "The inbox: repetitions do no harm"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The events of an order by card, as Payments and Inventory hear and announce them.
 
 Section:
-    13.6, "Order, Payment, Inventory"
+    13.6, "Order, payment, inventory"
 """
 
 from __future__ import annotations

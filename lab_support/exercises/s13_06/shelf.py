@@ -1,7 +1,7 @@
 """Products, reservations and reviews as the judge of 13.6.3 seeds and reads them.
 
 Section:
-    13.6, "The world has moved"
+    13.6, "The action, and what makes it good"
 """
 
 from __future__ import annotations

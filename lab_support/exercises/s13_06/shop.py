@@ -1,7 +1,7 @@
 """The shop that 13.6 rolls back: payments and stock, what undoes them, and a queue for people.
 
 Section:
-    13.6, "Order, Payment, Inventory"
+    13.6, "Order, payment, inventory"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who opened which database and used which mapped table: noted while one service after the other acts.
 
 Section:
-    13.9, "Ownership enforced"
+    13.9, "Who opened what"
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A read model: one row for each order, projected from the events that Orders announces.
 
 Section:
-    13.9, "A read model fed by events"
+    13.9, "CQRS: a read model fed by events"
 """
 
 from __future__ import annotations

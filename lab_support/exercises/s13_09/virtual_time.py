@@ -1,7 +1,7 @@
 """An event loop whose clock jumps: waiting costs nothing, and what takes how long is exact.
 
 Section:
-    13.9, "One deadline for all"
+    13.9, "API composition"
 """
 
 from __future__ import annotations

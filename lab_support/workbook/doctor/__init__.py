@@ -1,7 +1,7 @@
 """What `lab doctor` examines: what is installed, which servers answer, what is missing and what mends it.
 
 Section:
-    00, "How to get help"
+    00, "Help"
 """
 
 from lab_support.workbook.doctor.examination import examine
