@@ -149,6 +149,8 @@ class _Limiter:
             del connection.info[_IN_FORCE]  # it ended with the transaction before
 
     def on_rollback_to_savepoint(self, connection: Connection, *_: Any) -> None:
+        if connection.invalidated:
+            return  # it broke, and nothing is in force on what replaces it
         in_force: _InForce | None = connection.info.get(_IN_FORCE)
         if in_force is not None and in_force.is_local:
             connection.info[_IN_FORCE] = _InForce(

@@ -117,8 +117,12 @@ class FaultProxy:
         self.refuse()
         self.cut()
         await asyncio.gather(*self._wires, return_exceptions=True)
+        await asyncio.sleep(0)  # whoever was let in at the last moment is told of here
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._listening is None:  # let in before the port was closed, and told only now
+            writer.transport.abort()
+            return
         self.connections_made += 1
         wire = asyncio.create_task(self._carry(reader, writer), name="wire of a fault proxy")
         self._wires[wire] = writer
