@@ -17,6 +17,8 @@ from sqlalchemy import URL, make_url
 
 _LOOPBACK: Final = "127.0.0.1"
 _CHUNK_BYTES: Final = 65_536
+_TURNS_OF_AN_ACCEPT = 5
+"""The turns of the event loop, at most, from an accepted socket to its transport's end."""
 _CHUNKS_ON_THE_WAY: Final = 64
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mongodb": 27017}
 
@@ -117,7 +119,8 @@ class FaultProxy:
         self.refuse()
         self.cut()
         await asyncio.gather(*self._wires, return_exceptions=True)
-        await asyncio.sleep(0)  # whoever was let in at the last moment is told of here
+        for _ in range(_TURNS_OF_AN_ACCEPT):  # whoever was let in at the last moment is sent away too
+            await asyncio.sleep(0)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._listening is None:  # let in before the port was closed, and told only now
