@@ -119,7 +119,7 @@ class FaultProxy:
         self.refuse()
         self.cut()
         await asyncio.gather(*self._wires, return_exceptions=True)
-        for _ in range(_TURNS_OF_AN_ACCEPT):  # whoever was let in at the last moment is sent away too
+        for _turn in range(_TURNS_OF_AN_ACCEPT):  # whoever was let in at the last moment is sent away too
             await asyncio.sleep(0)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
