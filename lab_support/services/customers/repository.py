@@ -38,6 +38,20 @@ _TAKE_CREDIT: Final = (
     .where(Customer.id == bindparam("customer"), Customer.credit >= bindparam("price"), ~Customer.blocked)
     .values(credit=func.round(Customer.credit - bindparam("price"), 2))
 )
+_NOTE_ORDER: Final = (
+    update(Customer)
+    .where(
+        Customer.id == bindparam("customer"),
+        or_(
+            Customer.last_order_at.is_(None),
+            Customer.last_order_at < bindparam("taken_at"),
+            and_(
+                Customer.last_order_at == bindparam("taken_at"), Customer.last_order_id < bindparam("order")
+            ),
+        ),
+    )
+    .values(last_order_at=bindparam("taken_at"), last_order_id=bindparam("order"))
+)
 _CONFIRM: Final = (
     update(CreditReservation)
     .where(CreditReservation.order_id == bindparam("order"), CreditReservation.status == RESERVED)
@@ -68,15 +82,8 @@ class CustomerRepository(SqlAlchemyRepository[Customer, str]):
 
     async def note_order(self, customer_id: str, order_id: UUID, taken_at: datetime) -> bool:
         """Note an order as somebody's last one, unless a newer one is known; tell whether it is the last."""
-        newer = or_(
-            Customer.last_order_at.is_(None),
-            Customer.last_order_at < taken_at,
-            and_(Customer.last_order_at == taken_at, Customer.last_order_id < order_id),
-        )
-        noted = {"last_order_at": taken_at, "last_order_id": order_id}
-        return await _changed(
-            self._session, update(Customer).where(Customer.id == customer_id, newer).values(**noted)
-        )
+        noted = {"customer": customer_id, "taken_at": taken_at, "order": order_id}
+        return await _changed(self._session, _NOTE_ORDER, noted)
 
     async def is_blocked(self, customer_id: str) -> bool | None:
         """Tell whether an account is blocked; None when nobody has this id."""
