@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -128,6 +129,7 @@ async def test_connection_that_was_kept_after_its_commit_has_no_turn(engine: Asy
                 await kept.execute(text("UPDATE counter SET n = n + 1"))
                 await kept.commit()
                 await count_up(engine)
+        assert await kept.scalar(text("SELECT n FROM counter")) == 6
 
 
 async def test_cancelled_writer_leaves_the_line(engine: AsyncEngine) -> None:
@@ -193,5 +195,12 @@ def test_engine_may_be_used_in_one_loop_after_the_other(tmp_path: Path) -> None:
         await asyncio.gather(*(count_up(engine) for _ in range(3)))
         await engine.dispose()
 
+    async def counted() -> Any:
+        async with engine.connect() as reader:
+            seen = await reader.scalar(text("SELECT n FROM counter"))
+        await engine.dispose()
+        return seen
+
     asyncio.run(several())
     asyncio.run(several())
+    assert asyncio.run(counted()) == 6

@@ -137,5 +137,9 @@ def test_waits_are_a_histogram_as_prometheus_has_it() -> None:
 
 def test_two_applications_do_not_share_a_registry() -> None:
     """The library's global one would refuse the second."""
-    for _ in range(2):
-        RequestMetrics(FastAPI(), CollectorRegistry())
+    first, second = CollectorRegistry(), CollectorRegistry()
+    for registry in (first, second):
+        RequestMetrics(FastAPI(), registry)
+
+    told = [[metric.name for metric in registry.collect()] for registry in (first, second)]
+    assert told[0] == told[1] != []
