@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 from contextlib import suppress
+from functools import partial
 from typing import Final, Self
 
 from sqlalchemy import URL, make_url
 
 _LOOPBACK: Final = "127.0.0.1"
 _CHUNK_BYTES: Final = 65_536
-_TURNS_OF_AN_ACCEPT = 5
-"""The turns of the event loop, at most, from an accepted socket to its transport's end."""
 _CHUNKS_ON_THE_WAY: Final = 64
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mongodb": 27017}
 
@@ -50,8 +50,8 @@ class FaultProxy:
         self._delay_s = 0.0
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._listening: asyncio.Server | None = None
-        self._wires: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._listening: socket.socket | None = None
+        self._wires: set[asyncio.Task[None]] = set()
 
     @property
     def connections(self) -> int:
@@ -73,9 +73,8 @@ class FaultProxy:
 
     def cut(self) -> None:
         """Close every open connection without a word; new ones are let in."""
-        for task, client in list(self._wires.items()):
-            client.transport.abort()
-            task.cancel()
+        for wire in self._wires:
+            wire.cancel()
 
     def stall(self) -> None:
         """Pass nothing on, and close nothing: like a firewall that has forgotten the connection."""
@@ -94,6 +93,7 @@ class FaultProxy:
     def refuse(self) -> None:
         """Let no new connection in, as if no server were there; open ones are not touched."""
         if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening)
             self._listening.close()
             self._listening = None
 
@@ -106,8 +106,10 @@ class FaultProxy:
         self._delay_s = 0.0
         self._flowing.set()
         if self._listening is None:
-            self._listening = await asyncio.start_server(self._connected, _LOOPBACK, self.port)
-            self.port = self._listening.sockets[0].getsockname()[1]
+            self._listening = socket.create_server((_LOOPBACK, self.port))
+            self._listening.setblocking(False)
+            self.port = self._listening.getsockname()[1]
+            asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
 
     async def __aenter__(self) -> Self:
         """Listen on a free port."""
@@ -119,20 +121,25 @@ class FaultProxy:
         self.refuse()
         self.cut()
         await asyncio.gather(*self._wires, return_exceptions=True)
-        for _turn in range(_TURNS_OF_AN_ACCEPT):  # whoever was let in at the last moment is sent away too
-            await asyncio.sleep(0)
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._listening is None:  # let in before the port was closed, and told only now
-            writer.transport.abort()
-            return
+    def _accept(self, listening: socket.socket) -> None:
+        """Take the next connection. `asyncio.start_server` would lose one that comes while it closes."""
+        try:
+            accepted, _ = listening.accept()
+        except OSError:
+            return  # the caller has gone again
         self.connections_made += 1
-        wire = asyncio.create_task(self._carry(reader, writer), name="wire of a fault proxy")
-        self._wires[wire] = writer
-        wire.add_done_callback(self._wires.pop)
+        wire = asyncio.create_task(self._carry(accepted), name="wire of a fault proxy")
+        self._wires.add(wire)
+        wire.add_done_callback(partial(self._forget, accepted))
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _forget(self, accepted: socket.socket, wire: asyncio.Task[None]) -> None:
+        accepted.close()
+        self._wires.discard(wire)
+
+    async def _carry(self, accepted: socket.socket) -> None:
         """Carry one connection's bytes both ways until both sides have ended, or one of them breaks."""
+        reader, writer = await asyncio.open_connection(sock=accepted)
         there: asyncio.StreamWriter | None = None
         try:
             back, there = await self._reach()

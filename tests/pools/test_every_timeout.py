@@ -80,8 +80,6 @@ async def test_every_timeout_of_an_engine_is_as_the_lesson_says(backend: Backend
     assert all(row.ratio > 0.95 for row in rows)
 
 
-# The driver's threads call until the last moment; a call that is half taken then is closed by the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_every_timeout_of_mongodb_is_as_the_lesson_says() -> None:
     """A client of MongoDB has one limit more than the others: looking for a server."""
     with EmbeddedMongo() as server:
