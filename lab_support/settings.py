@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     bus_url: SecretStr | None = Field(
         None, description="amqp://… (RabbitMQ) or nats://…; default the embedded bus, a file beside the data"
     )
+    bus_namespace: str = Field(
+        "lab",
+        pattern=r"^[A-Za-z0-9_]{1,40}$",
+        description="begins all names on a broker, so that several shops can share it; letters, digits and _",
+    )
     coordination: Literal["choreography", "orchestration"] = Field(
         "choreography", description="how new orders are coordinated"
     )

@@ -26,6 +26,8 @@ Letter = tuple[str, Event, bytes]
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_GOODBYE_S = 5.0
+NAMESPACE = "lab"
+"""Begins all names on a broker, unless the settings say something else."""
 MOST_CRASHES = 20
 """How often a message may end its consumer's process until it is a dead letter."""
 
@@ -40,6 +42,7 @@ class BrokerBus(ABC):
     Args:
         url: The broker's.
         most_deliveries: Failures of one message until it is a dead letter.
+        namespace: Begins the name of everything on the broker, so that several shops can share it.
         confirm_s: The longest wait for the confirmation of a batch, connecting included, in seconds.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 up to, not including, 1.
@@ -54,12 +57,14 @@ class BrokerBus(ABC):
         self,
         url: str,
         *,
+        namespace: str = NAMESPACE,
         most_deliveries: int = 5,
         confirm_s: float = 5.0,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = _random.random,
     ) -> None:
-        self.url, self.most_deliveries, self.confirm_s = url, most_deliveries, confirm_s
+        self.url, self.namespace = url, namespace
+        self.most_deliveries, self.confirm_s = most_deliveries, confirm_s
         self._sleep, self._random = sleep, random
         self._listeners: list[Listener] = []
         self._at_work: set[asyncio.Task[object]] = set()

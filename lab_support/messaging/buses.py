@@ -10,6 +10,7 @@ import importlib.util
 from pathlib import Path
 
 from lab_support.database.urls import masked
+from lab_support.messaging.broker_bus import NAMESPACE
 from lab_support.messaging.bus import Bus
 from lab_support.messaging.embedded_bus import EmbeddedBus
 
@@ -21,12 +22,13 @@ class BusUrlError(ValueError):
     """A URL that names no bus; its text masks every secret."""
 
 
-def open_bus(url: str | None, folder: Path) -> Bus:
+def open_bus(url: str | None, folder: Path, *, namespace: str = NAMESPACE) -> Bus:
     """Make the bus of a URL; nothing connects before `async with`.
 
     Args:
         url: amqp:// for RabbitMQ, nats:// for NATS JetStream; None for the embedded bus.
         folder: Where the embedded bus has its file, bus.db.
+        namespace: Begins all names on a broker; shops with different ones do not hear each other.
 
     Raises:
         BusUrlError: The URL names no broker known here, or its client is not installed.
@@ -49,7 +51,7 @@ def open_bus(url: str | None, folder: Path) -> Bus:
     if scheme in ("nats", "tls"):
         from lab_support.messaging.nats_bus import NatsBus
 
-        return NatsBus(url)
+        return NatsBus(url, namespace=namespace)
     from lab_support.messaging.rabbit_bus import RabbitBus
 
-    return RabbitBus(url)
+    return RabbitBus(url, namespace=namespace)

@@ -25,13 +25,7 @@ from nats.js.errors import BadRequestError, NotFoundError
 
 from lab_support.messaging.broker_bus import MOST_CRASHES, BrokerBus, Letter, goodbye, token
 from lab_support.messaging.bus import DeadLetter, Listener
-from lab_support.messaging.nats_names import (
-    address_of,
-    dead_stream_of,
-    dead_subject_of,
-    stream_of,
-    subject_of,
-)
+from lab_support.messaging.nats_names import Names, address_of
 
 _ID, _REASON = "Nats-Msg-Id", "Lab-Reason"
 _FOR_ALL = "event"
@@ -57,12 +51,14 @@ class NatsBus(BrokerBus):
     def __init__(self, url: str, *, ack_wait_s: float = 15.0, **more: Any) -> None:
         super().__init__(url, **more)
         self.ack_wait_s = ack_wait_s
-        self._declared: set[str] = set()
+        self._names, self._declared = Names(self.namespace), set[str]()
 
     async def dead_letters(self, topic: str, group: str) -> list[DeadLetter]:
         """List what a group gave up, oldest first."""
         async with self._jetstream() as jetstream:
-            found = await _messages(jetstream, dead_stream_of(topic), dead_subject_of(topic, group))
+            found = await _messages(
+                jetstream, self._names.dead_stream_of(topic), self._names.dead_subject_of(topic, group)
+            )
         return [
             DeadLetter(topic, group, (one.data or b"").decode(errors="replace"), (one.headers or {})[_REASON])
             for one in found
@@ -71,11 +67,15 @@ class NatsBus(BrokerBus):
     async def retry_dead_letters(self, topic: str, group: str) -> int:
         """Have a group's dead letters delivered to it again, and return how many they are."""
         async with self._jetstream() as jetstream:
-            found = await _messages(jetstream, dead_stream_of(topic), dead_subject_of(topic, group))
+            found = await _messages(
+                jetstream, self._names.dead_stream_of(topic), self._names.dead_subject_of(topic, group)
+            )
             for one in found:
                 again = {_ID: f"retry-{one.seq}-{uuid4()}"}
-                await jetstream.publish(subject_of(topic, address_of(group)), one.data or b"", headers=again)
-                await jetstream.delete_msg(dead_stream_of(topic), one.seq or 0)
+                await jetstream.publish(
+                    self._names.subject_of(topic, address_of(group)), one.data or b"", headers=again
+                )
+                await jetstream.delete_msg(self._names.dead_stream_of(topic), one.seq or 0)
         return len(found)
 
     async def _call(self) -> NatsBroker:
@@ -87,15 +87,15 @@ class NatsBus(BrokerBus):
     async def _send(self, letters: Sequence[Letter]) -> None:
         broker = await self._call()
         for topic in {topic for topic, _, _ in letters} - self._declared:
-            await _declare((await broker.connect()).jetstream(), topic)
+            await self._declare((await broker.connect()).jetstream(), topic)
             self._declared.add(topic)
         confirmations = await asyncio.gather(
             *[
                 broker.publish(
                     body,
-                    subject_of(topic, _FOR_ALL),
+                    self._names.subject_of(topic, _FOR_ALL),
                     headers={_ID: str(event.event_id)},
-                    stream=stream_of(topic),
+                    stream=self._names.stream_of(topic),
                     timeout=self.confirm_s,
                 )
                 for topic, event, body in letters
@@ -128,8 +128,10 @@ class NatsBus(BrokerBus):
                 client.options |= {"allow_reconnect": True, "max_reconnect_attempts": -1}
                 jetstream = client.jetstream()
                 for listener in self._listeners:
-                    await _declare(jetstream, listener.topic)
-                    await jetstream.add_consumer(stream_of(listener.topic), self._consumer_of(listener))
+                    await self._declare(jetstream, listener.topic)
+                    await jetstream.add_consumer(
+                        self._names.stream_of(listener.topic), self._consumer_of(listener)
+                    )
                     self._add(broker, listener, lost)
                 await broker.start()
             yield
@@ -141,16 +143,16 @@ class NatsBus(BrokerBus):
 
     def _add(self, broker: NatsBroker, listener: Listener, lost: asyncio.Event) -> None:
         subscribe = broker.subscriber(
-            subject_of(listener.topic, ">"),
+            self._names.subject_of(listener.topic, ">"),
             durable=token(listener.group),
-            stream=JStream(stream_of(listener.topic), declare=False),
+            stream=JStream(self._names.stream_of(listener.topic), declare=False),
             pull_sub=PullSub(batch_size=1, timeout=_LOOK_S),
             ack_policy=AckPolicy.MANUAL,
             decoder=_as_it_is,
         )
         addressees = {
-            subject_of(listener.topic, _FOR_ALL),
-            subject_of(listener.topic, address_of(listener.group)),
+            self._names.subject_of(listener.topic, _FOR_ALL),
+            self._names.subject_of(listener.topic, address_of(listener.group)),
         }
 
         async def consume(message: NatsMessage) -> None:
@@ -178,9 +180,9 @@ class NatsBus(BrokerBus):
         if reason is not None:
             await broker.publish(
                 message.body,
-                dead_subject_of(listener.topic, listener.group),
+                self._names.dead_subject_of(listener.topic, listener.group),
                 headers={_REASON: reason},
-                stream=dead_stream_of(listener.topic),
+                stream=self._names.dead_stream_of(listener.topic),
                 timeout=self.confirm_s,
             )
 
@@ -192,7 +194,7 @@ class NatsBus(BrokerBus):
     def _consumer_of(self, listener: Listener) -> ConsumerConfig:
         return ConsumerConfig(
             durable_name=token(listener.group),
-            filter_subject=subject_of(listener.topic, ">"),
+            filter_subject=self._names.subject_of(listener.topic, ">"),
             ack_policy=Acknowledge.EXPLICIT,
             ack_wait=self.ack_wait_s,
             max_ack_pending=1,
@@ -208,15 +210,17 @@ class NatsBus(BrokerBus):
         finally:
             await goodbye(broker.stop)
 
+    async def _declare(self, jetstream: JetStreamContext, topic: str) -> None:
+        names = self._names
+        await jetstream.add_stream(name=names.stream_of(topic), subjects=[names.subject_of(topic, ">")])
+        await jetstream.add_stream(
+            name=names.dead_stream_of(topic), subjects=[names.dead_subject_of(topic, ">")]
+        )
+
     def _broker(self, **more: Any) -> NatsBroker:
         soon = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0.1}
         settings = {**soon, "connect_timeout": _CONNECT_S, "graceful_timeout": None, **more}
         return NatsBroker(self.url, logger=None, apply_types=False, **settings)
-
-
-async def _declare(jetstream: JetStreamContext, topic: str) -> None:
-    await jetstream.add_stream(name=stream_of(topic), subjects=[subject_of(topic, ">")])
-    await jetstream.add_stream(name=dead_stream_of(topic), subjects=[dead_subject_of(topic, ">")])
 
 
 async def _messages(jetstream: JetStreamContext, stream: str, subject: str) -> list[RawStreamMsg]:

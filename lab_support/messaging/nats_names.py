@@ -6,17 +6,9 @@ Section:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lab_support.messaging.broker_bus import token
-
-
-def stream_of(topic: str) -> str:
-    """Name the stream of a topic."""
-    return f"lab-{token(topic)}"
-
-
-def dead_stream_of(topic: str) -> str:
-    """Name the stream of a topic's dead letters."""
-    return f"lab-dead-{token(topic)}"
 
 
 def address_of(group: str) -> str:
@@ -24,11 +16,24 @@ def address_of(group: str) -> str:
     return f"to.{token(group)}"
 
 
-def subject_of(topic: str, to: str) -> str:
-    """Name the subject of what is published under a topic."""
-    return f"lab.{token(topic)}.{to}"
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one shop; another one on the same server has another namespace."""
 
+    namespace: str
 
-def dead_subject_of(topic: str, group: str) -> str:
-    """Name the subject of a group's dead letters."""
-    return f"lab-dead.{token(topic)}.{group if group == '>' else token(group)}"
+    def stream_of(self, topic: str) -> str:
+        """Name the stream of a topic."""
+        return f"{self.namespace}-{token(topic)}"
+
+    def dead_stream_of(self, topic: str) -> str:
+        """Name the stream of a topic's dead letters."""
+        return f"{self.namespace}-dead-{token(topic)}"
+
+    def subject_of(self, topic: str, to: str) -> str:
+        """Name the subject of what is published under a topic."""
+        return f"{self.namespace}.{token(topic)}.{to}"
+
+    def dead_subject_of(self, topic: str, group: str) -> str:
+        """Name the subject of a group's dead letters."""
+        return f"{self.namespace}-dead.{token(topic)}.{group if group == '>' else token(group)}"

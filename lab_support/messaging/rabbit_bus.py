@@ -54,7 +54,9 @@ class RabbitBus(BrokerBus):
                 again = Packet(
                     packet.body, delivery_mode=DeliveryMode.PERSISTENT, message_id=packet.message_id
                 )
-                await queue.channel.default_exchange.publish(again, routing_key=_queue_name(topic, group))
+                await queue.channel.default_exchange.publish(
+                    again, routing_key=self._queue_name(topic, group)
+                )
                 await packet.ack()
                 number += 1
         return number
@@ -67,7 +69,7 @@ class RabbitBus(BrokerBus):
 
     async def _send(self, letters: Sequence[Letter]) -> None:
         broker = await self._call()
-        exchanges = {topic: _exchange(topic) for topic, _, _ in letters}
+        exchanges = {topic: self._exchange(topic) for topic, _, _ in letters}
         for exchange in exchanges.values():
             await broker.declare_exchange(exchange)
         confirmations = await asyncio.gather(
@@ -103,7 +105,9 @@ class RabbitBus(BrokerBus):
             async with asyncio.timeout(self.confirm_s + _CONNECT_S):
                 await _connect(broker)
                 for listener in self._listeners:
-                    await broker.declare_queue(_dead_queue(listener.topic, listener.group))
+                    await broker.declare_queue(
+                        RabbitQueue(self._dead_queue_name(listener.topic, listener.group), durable=True)
+                    )
                     self._add(broker, listener, lost)
                 await broker.start()
             yield
@@ -113,8 +117,8 @@ class RabbitBus(BrokerBus):
 
     def _add(self, broker: RabbitBroker, listener: Listener, lost: asyncio.Event) -> None:
         subscribe = broker.subscriber(
-            _queue(listener.topic, listener.group),
-            _exchange(listener.topic),
+            self._queue(listener.topic, listener.group),
+            self._exchange(listener.topic),
             channel=Channel(prefetch_count=1),
             ack_policy=AckPolicy.MANUAL,
             decoder=_as_it_is,
@@ -126,7 +130,7 @@ class RabbitBus(BrokerBus):
                 if reason is not None:
                     await broker.publish(
                         message.body,
-                        queue=_dead_queue_name(listener.topic, listener.group),
+                        queue=self._dead_queue_name(listener.topic, listener.group),
                         headers={_REASON: reason},
                         persist=True,
                         message_id=message.message_id,
@@ -142,12 +146,34 @@ class RabbitBus(BrokerBus):
         try:
             connection = await _connect(broker)
             async with connection.channel() as channel:
-                name = _dead_queue_name(topic, group)
+                name = self._dead_queue_name(topic, group)
                 yield await channel.declare_queue(name, durable=True)
         except (OSError, TimeoutError) as error:
             raise self._unavailable(error) from error
         finally:
             await goodbye(broker.stop)
+
+    def _queue_name(self, topic: str, group: str) -> str:
+        return f"{self.namespace}.{token(topic)}.{token(group)}"
+
+    def _dead_queue_name(self, topic: str, group: str) -> str:
+        return f"{self._queue_name(topic, group)}.dead"
+
+    def _exchange(self, topic: str) -> RabbitExchange:
+        return RabbitExchange(f"{self.namespace}.{token(topic)}", type=ExchangeType.FANOUT, durable=True)
+
+    def _queue(self, topic: str, group: str) -> RabbitQueue:
+        return RabbitQueue(
+            self._queue_name(topic, group),
+            queue_type=QueueType.QUORUM,
+            durable=True,
+            arguments={
+                "x-single-active-consumer": True,
+                "x-delivery-limit": MOST_CRASHES,
+                "x-dead-letter-exchange": "",
+                "x-dead-letter-routing-key": self._dead_queue_name(topic, group),
+            },
+        )
 
     def _broker(self, **more: Any) -> RabbitBroker:
         return RabbitBroker(
@@ -176,33 +202,3 @@ def _reason(packet: AbstractIncomingMessage | IncomingMessage) -> str:
         if told
         else f"Its consumer died {MOST_CRASHES} times while it handled the message."
     )
-
-
-def _queue_name(topic: str, group: str) -> str:
-    return f"lab.{token(topic)}.{token(group)}"
-
-
-def _dead_queue_name(topic: str, group: str) -> str:
-    return f"{_queue_name(topic, group)}.dead"
-
-
-def _exchange(topic: str) -> RabbitExchange:
-    return RabbitExchange(f"lab.{token(topic)}", type=ExchangeType.FANOUT, durable=True)
-
-
-def _queue(topic: str, group: str) -> RabbitQueue:
-    return RabbitQueue(
-        _queue_name(topic, group),
-        queue_type=QueueType.QUORUM,
-        durable=True,
-        arguments={
-            "x-single-active-consumer": True,
-            "x-delivery-limit": MOST_CRASHES,
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": _dead_queue_name(topic, group),
-        },
-    )
-
-
-def _dead_queue(topic: str, group: str) -> RabbitQueue:
-    return RabbitQueue(_dead_queue_name(topic, group), durable=True)

@@ -15,7 +15,6 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 
 from lab_support.messaging import Bus
-from lab_support.messaging.buses import open_bus
 from lab_support.pools.deadline_middleware import DeadlineMiddleware
 from lab_support.services.acting import ActsAs, acting_as, as_service
 from lab_support.services.gateway.lifespan import asks_neighbours
@@ -24,6 +23,7 @@ from lab_support.services.housekeeping import Housekeeper, clean_bus
 from lab_support.services.metrics import add_metrics
 from lab_support.services.own_paths import OwnPaths
 from lab_support.services.participant import Around, Participant
+from lab_support.services.reach import bus_of
 from lab_support.services.relational import data_folder, owns_database, pool_settings
 from lab_support.services.room import refuse_overbooking
 from lab_support.services.split import ALL as SPLIT
@@ -156,9 +156,8 @@ async def _conversation(
     The embedded bus is a file beside the data.
     """
     settings: Settings = next(iter(services.values())).state.settings
-    url = None if settings.bus_url is None else settings.bus_url.get_secret_value()
     async with AsyncExitStack() as running:
-        bus = await running.enter_async_context(open_bus(url, folder))
+        bus = await running.enter_async_context(bus_of(settings, folder))
         parts = []
         for one in split:
             state = services[one.name].state

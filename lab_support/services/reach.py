@@ -84,7 +84,8 @@ def bus_of(settings: Settings, folder: Path) -> Bus:
     Raises:
         BusUrlError: The URL names no bus.
     """
-    return open_bus(None if settings.bus_url is None else settings.bus_url.get_secret_value(), folder)
+    url = None if settings.bus_url is None else settings.bus_url.get_secret_value()
+    return open_bus(url, folder, namespace=settings.bus_namespace)
 
 
 def shown_bus(settings: Settings, folder: Path) -> str:

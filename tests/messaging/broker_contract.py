@@ -25,6 +25,10 @@ class BrokerContract(BusContract):
         """Make a bus on this broker, or on another."""
         raise NotImplementedError
 
+    async def clean_namespace(self, namespace: str, topic: str, *groups: str) -> None:
+        """Remove what a bus of that namespace declared."""
+        raise NotImplementedError
+
     def a_bus(self, folder: Path) -> BrokerBus:
         return self.a_broker_bus()
 
@@ -51,6 +55,23 @@ class BrokerContract(BusContract):
 
         assert "sesame" not in str(caught.value)
         assert "\n" not in str(caught.value)
+
+    async def test_shops_of_two_namespaces_do_not_hear_each_other(self, topic: str) -> None:
+        """The same topic and group, on one broker: each gets its own event alone."""
+        ours, theirs = Collector(), Collector()
+        one, two = self.a_broker_bus(), self.a_broker_bus(namespace="lab_test")
+        async with one, two, asyncio.timeout(30):
+            one.subscribe(topic, "stock", ours)
+            two.subscribe(topic, "stock", theirs)
+            async with one.running(), two.running():
+                await one.publish(messages(topic, 1))
+                await two.publish(messages(topic, 2))
+                await ours.until(1)
+                await theirs.until(2)
+        try:
+            assert (ours.got, theirs.got) == ([1], [2])
+        finally:
+            await self.clean_namespace("lab_test", topic, "stock")
 
     async def test_listening_begins_when_the_broker_comes(self, topic: str, wire: Proxy) -> None:
         """A service started before its broker hears everything once there is one."""

@@ -4,10 +4,12 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from lab_support.messaging import BusUrlError, EmbeddedBus, open_bus
 from lab_support.messaging.nats_bus import NatsBus
 from lab_support.messaging.rabbit_bus import RabbitBus
+from lab_support.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,13 @@ def test_missing_client_names_the_command(tmp_path: Path, monkeypatch: pytest.Mo
         open_bus("nats://me:sesame@host", tmp_path)
     assert "sesame" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("namespace", ["", "a.b", "lab-dead", "schön", "x" * 41, "a b", "lab\n"])
+def test_namespace_that_is_no_word_is_refused_with_its_variable(
+    namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dot or hyphen could make one shop's names another's."""
+    monkeypatch.setenv("LAB_BUS_NAMESPACE", namespace)
+    with pytest.raises(ValidationError, match="bus_namespace"):
+        Settings()

@@ -63,8 +63,11 @@ class TestNatsBus(BrokerContract):
         return True
 
     async def clean(self, topic: str, *groups: str) -> None:
+        await self.clean_namespace("lab", topic, *groups)
+
+    async def clean_namespace(self, namespace: str, topic: str, *groups: str) -> None:
         async with a_jetstream() as jetstream:
-            for stream in (f"lab-{token(topic)}", f"lab-dead-{token(topic)}"):
+            for stream in (f"{namespace}-{token(topic)}", f"{namespace}-dead-{token(topic)}"):
                 with suppress(NotFoundError):
                     await jetstream.delete_stream(stream)
 

@@ -57,12 +57,15 @@ class TestRabbitBus(BrokerContract):
         return bool(queue.declaration_result.consumer_count)  # it listens after it is bound
 
     async def clean(self, topic: str, *groups: str) -> None:
+        await self.clean_namespace("lab", topic, *groups)
+
+    async def clean_namespace(self, namespace: str, topic: str, *groups: str) -> None:
         async with a_channel() as channel:
             for group in groups or ("stock", "mail"):
                 for queue in ("", ".dead"):
                     with suppress(ChannelNotFoundEntity):
-                        await channel.queue_delete(f"lab.{token(topic)}.{token(group)}{queue}")
-            await channel.exchange_delete(f"lab.{token(topic)}")
+                        await channel.queue_delete(f"{namespace}.{token(topic)}.{token(group)}{queue}")
+            await channel.exchange_delete(f"{namespace}.{token(topic)}")
 
     async def test_wrong_password_is_an_unavailable_broker(self, topic: str) -> None:
         """Nobody is let in: the text says so and does not tell the password."""

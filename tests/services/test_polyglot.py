@@ -16,8 +16,7 @@ from lab_support.services import create_app, running_app
 from lab_support.services.buying import Buyer, Wish
 from lab_support.services.split import NAMES
 from lab_support.settings import Settings
-from tests.services.own_brokers import own_nats  # noqa: F401 - a fixture
-from tests.services.test_split_serving import own_rabbit  # noqa: F401 - a fixture
+from tests.services.own_brokers import own_nats, own_rabbit  # noqa: F401 - fixtures
 
 SERVICES = (*NAMES, "catalog", "gateway")
 

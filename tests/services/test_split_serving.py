@@ -1,33 +1,26 @@
 """The split shop in several processes, and what is left when one of them is killed."""
 
 import asyncio
+import os
 import signal
 import sqlite3
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import aio_pika
 import httpx
 import pytest
-from aio_pika.exceptions import ChannelNotFoundEntity
 
 from lab_support.database import build_engine, create_tables, session_factory
 from lab_support.messaging import EmbeddedBus, Event, decode, unit_of_work
-from lab_support.messaging.broker_bus import token
 from lab_support.services.orders.entities import OrdersBase, OutboxMessage
 from lab_support.services.orders.events import EVENTS, OrderApproved
-from lab_support.services.participant import Around
-from lab_support.services.split import ALL, Surroundings
-from lab_support.settings import Settings
-from tests.conftest import missing
+from tests.services.own_brokers import own_rabbit  # noqa: F401 - a fixture
 from tests.services.split_processes import LAMP, ended, first_line, lab, serving, stop, until
 
-RABBIT = "amqp://guest:guest@127.0.0.1:5672"
 ORDER_IDS = [f"00000000-0000-4000-8000-00000000000{n}" for n in range(7)]
 OTHERS = ("--service", "customers", "--service", "payments", "--service", "inventory")
 
@@ -160,52 +153,15 @@ async def test_stopped_relay_frees_what_it_claimed(tmp_path: Path, scheme: str) 
 
 
 @pytest.mark.rabbitmq
-async def test_order_ends_over_rabbitmq_across_two_processes(own_rabbit: str, tmp_path: Path) -> None:
+async def test_order_ends_over_rabbitmq_across_two_processes(
+    own_rabbit: str,  # noqa: F811 - the fixture
+    tmp_path: Path,
+) -> None:
     """The same two processes, with folders of their own, talk through a broker."""
+    bus = {"LAB_BUS_URL": own_rabbit, "LAB_BUS_NAMESPACE": os.environ["LAB_BUS_NAMESPACE"]}
     with (
-        serving(tmp_path / "one", "--service", "orders", LAB_BUS_URL=own_rabbit) as (orders, address),
-        serving(tmp_path / "two", *OTHERS, LAB_BUS_URL=own_rabbit) as (others, _),
+        serving(tmp_path / "one", "--service", "orders", **bus) as (orders, address),
+        serving(tmp_path / "two", *OTHERS, **bus) as (others, _),
     ):
         assert await ended(address, post(address)) == "APPROVED"
         assert [stop(orders)[0], stop(others)[0]] == [0, 0]
-
-
-@pytest.fixture
-async def own_rabbit(tmp_path: Path) -> AsyncIterator[str]:
-    """Give RabbitMQ's URL, skip while another shop listens there, and delete the queues that were not there before."""
-    try:
-        connection = await aio_pika.connect(RABBIT, timeout=5)
-    except Exception as error:
-        missing(f"RabbitMQ cannot be used: {error}")
-    async with connection:
-        new = []
-        for name in await shop_queues(tmp_path):
-            try:
-                async with connection.channel() as channel:
-                    queue = await channel.declare_queue(name, passive=True)
-                if queue.declaration_result.consumer_count:
-                    missing(f"another shop listens to {name} on this RabbitMQ")
-            except ChannelNotFoundEntity:
-                new.append(name)
-        yield RABBIT
-        async with connection.channel() as channel:
-            for name in new:
-                await channel.queue_delete(name)
-
-
-async def shop_queues(folder: Path) -> list[str]:
-    """Name the queues of all listeners of the shop, and those of their dead letters."""
-    engine = build_engine(f"sqlite:///{folder / 'nobody.db'}")
-    near = Surroundings(
-        sessions=session_factory(engine),
-        bus=EmbeddedBus(folder / "nobody-bus.db"),
-        settings=Settings(),
-        folder=folder,
-        around=Around(),
-    )
-    names = []
-    for one in ALL:
-        async with one.part(near) as part:
-            names += [f"lab.{token(each.topic)}.{token(each.group)}" for each in part.listeners]
-    await engine.dispose()
-    return names + [f"{name}.dead" for name in names]
