@@ -15,7 +15,19 @@ from decimal import Decimal
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Update, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lab_support.database.inserts import insert_if_absent
@@ -31,30 +43,38 @@ from lab_support.services.customers.entities import (
     Letter,
 )
 
-# Made once: each order needs these, and to put a statement together takes longer than to send it.
+# Made once: each order needs these, and to put a statement together takes longer than to send it. They name tables and
+# not classes: an UPDATE of a class is made ready for the ORM at every execution, and here no object has to follow.
+_CUSTOMERS: Final = cast("Table", Customer.__table__)
+_RESERVATIONS: Final = cast("Table", CreditReservation.__table__)
 # SQLite calculates with binary fractions: without rounding, 0.30 - 0.10 would not be enough for 0.20.
 _TAKE_CREDIT: Final = (
-    update(Customer)
-    .where(Customer.id == bindparam("customer"), Customer.credit >= bindparam("price"), ~Customer.blocked)
-    .values(credit=func.round(Customer.credit - bindparam("price"), 2))
+    update(_CUSTOMERS)
+    .where(
+        _CUSTOMERS.c.id == bindparam("customer"),
+        _CUSTOMERS.c.credit >= bindparam("price"),
+        ~_CUSTOMERS.c.blocked,
+    )
+    .values(credit=func.round(_CUSTOMERS.c.credit - bindparam("price"), 2))
 )
 _NOTE_ORDER: Final = (
-    update(Customer)
+    update(_CUSTOMERS)
     .where(
-        Customer.id == bindparam("customer"),
+        _CUSTOMERS.c.id == bindparam("customer"),
         or_(
-            Customer.last_order_at.is_(None),
-            Customer.last_order_at < bindparam("taken_at"),
+            _CUSTOMERS.c.last_order_at.is_(None),
+            _CUSTOMERS.c.last_order_at < bindparam("taken_at"),
             and_(
-                Customer.last_order_at == bindparam("taken_at"), Customer.last_order_id < bindparam("order")
+                _CUSTOMERS.c.last_order_at == bindparam("taken_at"),
+                _CUSTOMERS.c.last_order_id < bindparam("order"),
             ),
         ),
     )
     .values(last_order_at=bindparam("taken_at"), last_order_id=bindparam("order"))
 )
 _CONFIRM: Final = (
-    update(CreditReservation)
-    .where(CreditReservation.order_id == bindparam("order"), CreditReservation.status == RESERVED)
+    update(_RESERVATIONS)
+    .where(_RESERVATIONS.c.order_id == bindparam("order"), _RESERVATIONS.c.status == RESERVED)
     .values(confirmed_at=bindparam("now"))
 )
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, bindparam, func, select, update
+from sqlalchemy import CursorResult, Table, Update, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lab_support.database.inserts import insert_if_absent, insert_rows
@@ -29,11 +29,17 @@ from lab_support.services.inventory.entities import (
     Stock,
 )
 
-# Made once: each order needs it, and to put a statement together takes longer than to send it.
+# Made once: each order needs it, and to put a statement together takes longer than to send it. It names the table and
+# not the class: an UPDATE of a class is made ready for the ORM at every execution, and here no object has to follow.
+_STOCK: Final = cast("Table", Stock.__table__)
 _TAKE: Final = (
-    update(Stock)
-    .where(Stock.sku == bindparam("product"), Stock.available >= bindparam("pieces"), ~Stock.discontinued)
-    .values(available=Stock.available - bindparam("pieces"))
+    update(_STOCK)
+    .where(
+        _STOCK.c.sku == bindparam("product"),
+        _STOCK.c.available >= bindparam("pieces"),
+        ~_STOCK.c.discontinued,
+    )
+    .values(available=_STOCK.c.available - bindparam("pieces"))
 )
 
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Table, Update, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -38,11 +38,12 @@ _OFFERED: Final = select(Price).where(
 
 @cache
 def _ending(asked: tuple[str, ...]) -> Update:
-    end = update(Order).where(
-        Order.id == bindparam("order"), Order.status.in_(bindparam("waiting", expanding=True))
+    orders = cast("Table", Order.__table__)  # of the class, each execution would be made ready for the ORM
+    end = update(orders).where(
+        orders.c.id == bindparam("order"), orders.c.status.in_(bindparam("waiting", expanding=True))
     )
     for name in asked:
-        end = end.where(getattr(Order, name) == bindparam(f"the_{name}"))
+        end = end.where(orders.c[name] == bindparam(f"the_{name}"))
     return end.values(
         status=bindparam("end"),
         reason=bindparam("why"),
