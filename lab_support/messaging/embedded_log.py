@@ -82,7 +82,7 @@ class EmbeddedLog:
     async def next(self, topic: str, group: str, faults: DeliveryFaults | None, limit: int) -> Batch:
         """Read what a group is to get next, for at most so many deliveries."""
         window = limit + faults.window - 1 if faults else limit
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:  # only reads: nothing to commit
             wanted = {"topic": topic, "group": group, "limit": window}
             rows = [Delivery(*row) for row in await connection.execute(OPEN_DELIVERIES, wanted)]
         return Batch(topic, group, rows, faults, limit)

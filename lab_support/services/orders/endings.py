@@ -12,12 +12,13 @@ from lab_support.database import UnitOfWork
 from lab_support.messaging import Event
 from lab_support.services.orders.entities import Order
 from lab_support.services.orders.events import EVENTS, TOPIC, OrderApproved, OrderConfirmed, OrderFailed
+from lab_support.services.orders.repository import OrderFacts
 from lab_support.services.orders.states import APPROVED, Ending
 from lab_support.services.vocabulary import Payload
 
 
 def announce_end(
-    uow: UnitOfWork, order: Order, ending: Ending, *, now: datetime, cause: Event | None = None
+    uow: UnitOfWork, order: Order | OrderFacts, ending: Ending, *, now: datetime, cause: Event | None = None
 ) -> None:
     """Tell everybody how an order has ended; its row says so already."""
     event = EVENTS.event(
@@ -31,7 +32,7 @@ def announce_end(
     uow.announce(event)
 
 
-def _payload(order: Order, ending: Ending) -> Payload:
+def _payload(order: Order | OrderFacts, ending: Ending) -> Payload:
     if ending.failed_step is None:
         ended = OrderApproved if ending.status == APPROVED else OrderConfirmed
         return ended(order_id=order.id, customer_id=order.customer_id)

@@ -19,10 +19,10 @@ from lab_support.database import UnitOfWork, utc_now
 from lab_support.messaging import Event, EventTypes, UnreadableEventError
 from lab_support.messaging.inbox import park
 from lab_support.services.orders.endings import announce_end
-from lab_support.services.orders.entities import InboxMessage, Order
+from lab_support.services.orders.entities import InboxMessage
 from lab_support.services.orders.events import ABOUT_ORDERS, REPLIES, CompensationFailed
 from lab_support.services.orders.orchestration import OrderSagas
-from lab_support.services.orders.repository import OrderRepository
+from lab_support.services.orders.repository import OrderFacts, OrderRepository
 from lab_support.services.orders.review_queue import Failure, open_review
 from lab_support.services.orders.states import Ending, reaction_to
 from lab_support.services.orders.timeline import keep_timeline
@@ -64,7 +64,7 @@ class Hearing:
         if order is None:
             return
         now = self.clock()
-        keep_timeline(uow, now, order=order, heard=event)
+        keep_timeline(uow, now, order_id=order.id, heard=event)
         if ended and ending is not None:
             announce_end(uow, order, ending, now=now, cause=event)
         if isinstance(payload, CompensationFailed):
@@ -75,7 +75,7 @@ class Hearing:
         """Note what a participant has answered to a command, and go on with the saga that waits for it."""
         order = await known_order(uow, event, payload, REPLIES)
         if order is not None:
-            keep_timeline(uow, self.clock(), order=order, heard=event)
+            keep_timeline(uow, self.clock(), order_id=order.id, heard=event)
             await self.sagas.on_reply(uow, event, payload)
 
     async def _ended(self, uow: UnitOfWork, event: Event, payload: Any, ending: Ending) -> bool:
@@ -84,9 +84,9 @@ class Hearing:
         )
 
 
-async def known_order(uow: UnitOfWork, event: Event, payload: Any, consumer: str) -> Order | None:
+async def known_order(uow: UnitOfWork, event: Event, payload: Any, consumer: str) -> OrderFacts | None:
     """Find the order that a received event speaks of; park the event if there is none, or it is of another saga."""
-    order = await OrderRepository(uow.session).get(payload.order_id)
+    order = await OrderRepository(uow.session).facts(payload.order_id)
     if order is None:
         why = "which does not exist here"
     elif event.saga_id not in (None, order.saga_id):

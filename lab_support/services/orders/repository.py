@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, Update, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -37,6 +37,14 @@ _OFFERED: Final = select(Price).where(
 
 
 @cache
+def _facts() -> Select[Any]:
+    orders = cast("Table", Order.__table__)
+    return select(orders.c.id, orders.c.saga_id, orders.c.customer_id).where(
+        orders.c.id == bindparam("order")
+    )
+
+
+@cache
 def _ending(asked: tuple[str, ...]) -> Update:
     orders = cast("Table", Order.__table__)  # of the class, each execution would be made ready for the ORM
     end = update(orders).where(
@@ -50,6 +58,14 @@ def _ending(asked: tuple[str, ...]) -> Update:
         failed_step=bindparam("step"),
         updated_at=bindparam("now"),
     )
+
+
+class OrderFacts(NamedTuple):
+    """What of an order never changes, and is all that an event about it has to be compared with."""
+
+    id: UUID
+    saga_id: UUID
+    customer_id: str
 
 
 class OrderRepository:
@@ -66,6 +82,11 @@ class OrderRepository:
     async def get(self, order_id: UUID) -> Order | None:
         """Give an order without its lines, as it is now."""
         return await self._session.scalar(_ORDER, {"order": order_id})
+
+    async def facts(self, order_id: UUID) -> OrderFacts | None:
+        """Give what of an order never changes; the saga needs no more, and several times for each order."""
+        found = (await self._session.execute(_facts(), {"order": order_id})).first()
+        return None if found is None else OrderFacts(*found)
 
     async def get_whole(self, order_id: UUID) -> Order | None:
         """Give an order with its lines: two statements."""

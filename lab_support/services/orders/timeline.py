@@ -14,7 +14,7 @@ from uuid import UUID
 
 from lab_support.database import UnitOfWork
 from lab_support.messaging import Event
-from lab_support.services.orders.entities import Order, TimelineEntry
+from lab_support.services.orders.entities import TimelineEntry
 from lab_support.services.orders.repository import TimelineRepository
 
 OWN: Final = "orders"
@@ -26,7 +26,7 @@ _HEARD: Final = "heard for the timeline"
 
 
 def keep_timeline(
-    uow: UnitOfWork, now: datetime, *, order: Order | None = None, heard: Event | None = None
+    uow: UnitOfWork, now: datetime, *, order_id: UUID | None = None, heard: Event | None = None
 ) -> None:
     """Have the event that was heard, and all that this unit of work announces, written down at its commit.
 
@@ -35,14 +35,14 @@ def keep_timeline(
     Args:
         uow: It need not have announced anything yet.
         now: When they are recorded.
-        order: Which order the heard event is about.
+        order_id: Which order the heard event is about.
         heard: What came in, if anything did.
     """
     known: list[dict[str, Any]] | None = uow.session.info.get(_HEARD)
     entries: list[dict[str, Any]] = uow.session.info.setdefault(_HEARD, [])
-    if heard is not None and order is not None:
+    if heard is not None and order_id is not None:
         teller = _TELLER.get(heard.aggregate_type, heard.aggregate_type[:_LONGEST_NAME])
-        entries.append(_entry(heard, order.id, teller, now))
+        entries.append(_entry(heard, order_id, teller, now))
 
     async def write(uow: UnitOfWork) -> None:
         told = [_entry(event, UUID(event.aggregate_id), OWN, now) for event in uow.announced]
