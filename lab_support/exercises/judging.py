@@ -10,7 +10,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,13 +19,13 @@ from typing import Any, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from lab_support.database import EmbeddedPostgres, build_engine, scratch_database
-from lab_support.exercises.attempt import OpenConnections, attempt_on
-from lab_support.exercises.channel import InProcessChannel
+from lab_support.exercises.attempt import OpenConnections
 from lab_support.exercises.document_store import fresh_documents, refusals
 from lab_support.exercises.fresh_process import FreshProcessError
 from lab_support.exercises.model import Exercise, Scenario, Seen
 from lab_support.exercises.output import captured_output
 from lab_support.exercises.own_loop import LoopStoppedError, TimeIsUp, run_on_own_loop
+from lab_support.exercises.sides import InProcessSide, Place, Side
 from lab_support.exercises.story import Story, StudentCodeRaised, Unmet
 from lab_support.exercises.student_code import one_line, student_frame
 from lab_support.exercises.verdict import CaseResult, Cost, LikelyCause, State, Verdict
@@ -44,7 +44,7 @@ class _Run:
     """What one check has found so far; it outlives the loop that found it."""
 
     exercise: Exercise
-    objects: Mapping[str, object]
+    side: Side
     folder: Path
     seed: int
     cases: list[CaseResult] = field(default_factory=list)
@@ -80,10 +80,41 @@ def judge(
     missing = [name for name in exercise.student_writes if objects.get(name, ...) is ...]
     if missing:
         return Verdict(exercise.id, exercise.title, (_not_attempted(exercise, missing[0]),))
-    with _run_folder() as folder, captured_output() as output, OpenConnections() as connections:
-        run = _Run(exercise, objects, folder, seed, cuts=[connections.cut])
-        _tell_all(run, told)
+    with run_folder() as folder, captured_output() as output:
+        run = _told(_Run(exercise, InProcessSide(exercise, objects, folder), folder, seed), told)
     return _verdict(run, output.text, (time.perf_counter() - began) * 1000)
+
+
+def judge_on(
+    side: Side,
+    exercise: Exercise,
+    folder: Path,
+    *,
+    seed: int = FIRST_SEED,
+    told: Callable[[CaseResult], None] | None = None,
+) -> Verdict:
+    """Judge what a student has written where it lives, which may be another process.
+
+    Args:
+        side: Where it lives; every object of `exercise.student_writes` is there.
+        exercise: What was asked.
+        folder: Where fresh files go, in reach of both sides; the caller removes it.
+        seed: Fixes ids, amounts and order of everything the judge draws.
+        told: Called after each case.
+
+    Returns:
+        The verdict, as `judge` gives it; what the student's code prints is not the judge's to see.
+    """
+    began = time.perf_counter()
+    run = _told(_Run(exercise, side, folder, seed), told)
+    return _verdict(run, "", (time.perf_counter() - began) * 1000)
+
+
+def _told(run: _Run, told: Callable[[CaseResult], None] | None) -> _Run:
+    with OpenConnections() as connections:
+        run.cuts += [connections.cut, run.side.cut]
+        _tell_all(run, told)
+    return run
 
 
 def _tell_all(run: _Run, told: Callable[[CaseResult], None] | None) -> None:
@@ -119,11 +150,8 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         url = await opened.enter_async_context(scratch_database(_backend_of(scenario), run.folder))
         judges_engine = build_engine(url)
         opened.push_async_callback(judges_engine.dispose)
-        attempt = await opened.enter_async_context(
-            attempt_on(url, run.objects, scenario.load, documents.url if documents else None)
-        )
-        channel = InProcessChannel(run.exercise, attempt, run.objects, url, run.folder, scenario.load)
-        run.cuts.append(channel.cut)
+        place = Place(url, scenario.load, documents.url if documents else None)
+        channel = await opened.enter_async_context(run.side.opened(place))
         seeded = random.Random(f"{run.seed}/{run.exercise.id}/{scenario.title}")  # noqa: S311
         run.story = Story(
             judges_engine, channel, seeded, run.seen, store=documents.database if documents else None
@@ -215,7 +243,7 @@ def _postgres_can_run() -> bool:
 
 
 @contextmanager
-def _run_folder() -> Any:
+def run_folder() -> Iterator[Path]:
     """Yield a private folder for one check, deleted afterwards even where a straggler still holds a file."""
     folder = Path(tempfile.mkdtemp(prefix="lab-check-"))
     try:
