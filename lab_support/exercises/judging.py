@@ -151,7 +151,10 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         judges_engine = build_engine(url)
         opened.push_async_callback(judges_engine.dispose)
         place = Place(url, scenario.load, documents.url if documents else None)
-        channel = await opened.enter_async_context(run.side.opened(place))
+        try:
+            channel = await opened.enter_async_context(run.side.opened(place))
+        except FreshProcessError as error:
+            return _case(run, State.ERROR, str(error))
         seeded = random.Random(f"{run.seed}/{run.exercise.id}/{scenario.title}")  # noqa: S311
         run.story = Story(
             judges_engine, channel, seeded, run.seen, store=documents.database if documents else None

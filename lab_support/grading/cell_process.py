@@ -22,24 +22,15 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any, NoReturn
-
-from IPython.core.interactiveshell import InteractiveShell
+from typing import IO, NoReturn
 
 from lab_support.exercises.fresh_process import fork_server_runs, start_fork_server
+from lab_support.grading.cells import Shell, run_cell
 
-SHOWN_CHARACTERS = 400
 DRIVERS = ("sqlite.aiosqlite", "postgresql.asyncpg")
 FILES = sys.argv[1]
 """A folder that the parent made for the sockets of this process and deletes after it."""
 LOADED_AHEAD = ("lab_support.workbook", "lab_support.exercises.preloaded", "lab_support.exercises.judging")
-
-
-class _Shell(InteractiveShell):
-    """IPython without a terminal: `exit()` and `quit()` do nothing, for there is nobody to ask."""
-
-    def ask_exit(self) -> None:
-        """Go on."""
 
 
 def main() -> None:
@@ -53,7 +44,7 @@ def main() -> None:
             importlib.import_module(f"sqlalchemy.dialects.{driver}")
     if "--fork-server" in sys.argv:
         start_fork_server()
-    shell = _Shell.instance()
+    shell = Shell.instance()
     _say(report, event="ready")
     line = sys.stdin.readline()
     if not line:
@@ -72,14 +63,14 @@ def _is_installed(driver: str) -> bool:
     return importlib.util.find_spec(name) is not None and bool(importlib.import_module(name))
 
 
-def _execute_all(shell: _Shell, cells: list[dict[str, str]], report: IO[str]) -> None:
+def _execute_all(shell: Shell, cells: list[dict[str, str]], report: IO[str]) -> None:
     loop = asyncio.new_event_loop()
     for cell in cells:
         _say(report, event="began", cell=cell["id"])
         if loop.is_closed():
             loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        error = _execute(shell, loop, cell["source"])
+        error = run_cell(shell, loop, cell["source"])
         _say(
             report,
             event="ended",
@@ -131,34 +122,6 @@ def _end() -> NoReturn:
     if hasattr(os, "killpg"):
         os.killpg(os.getpgid(0), signal.SIGKILL)
     os._exit(1)
-
-
-def _execute(shell: _Shell, loop: asyncio.AbstractEventLoop, source: str) -> str | None:
-    """Run one cell on the loop, as a kernel does; return its error in one line, or None."""
-    try:
-        result = loop.run_until_complete(_run_cell(shell, source))
-    except BaseException as error:
-        return _one_line(error)
-    raised = result.error_before_exec or result.error_in_exec
-    return None if raised is None else _one_line(raised)
-
-
-async def _run_cell(shell: _Shell, source: str) -> Any:
-    transformed, preprocessing = source, None
-    try:
-        transformed = shell.transform_cell(source)  # type: ignore[no-untyped-call]
-    except Exception:
-        preprocessing = sys.exc_info()
-    return await shell.run_cell_async(
-        source, store_history=False, transformed_cell=transformed, preprocessing_exc_tuple=preprocessing
-    )
-
-
-def _one_line(error: BaseException) -> str:
-    line = f" (line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
-    said = error.msg if isinstance(error, SyntaxError) else str(error).strip().partition("\n")[0]
-    name = type(error).__name__
-    return (f"{name}: {said}{line}" if said else name)[:SHOWN_CHARACTERS]
 
 
 def _say(report: IO[str], **line: object) -> None:
