@@ -77,11 +77,11 @@ def _guard(request: Request, talk: int, lifeline: int) -> None:
     os.close(talk)
     ended = os.pidfd_open(first)
     ready, _, _ = select.select([ended, lifeline], [], [])
-    if lifeline in ready:
+    if not active:  # no namespace ends the rest, so the group has to
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if not active:
-                os.killpg(first, signal.SIGKILL)
-            os.kill(first, signal.SIGKILL)
+            os.killpg(first, signal.SIGKILL)
+    if lifeline in ready:
+        os.kill(first, signal.SIGKILL)
     _, status = os.waitpid(first, 0)
     with contextlib.suppress(OSError):
         os.write(lifeline, b"%d" % os.waitstatus_to_exitcode(status))
