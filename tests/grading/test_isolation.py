@@ -104,6 +104,17 @@ async def test_what_goes_beyond_a_limit_is_refused(
     assert await outcome(spawn("attempt"), act, str(tmp_path / "run" / "big")) == error
 
 
+@pytest.mark.parametrize("act", ["mount", "symbolic link", "hard link"])
+async def test_no_mount_or_link_leads_to_another_students_folder(
+    spawn: Spawn, tmp_path: Path, act: str
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "work").write_text("theirs")
+    target = str(tmp_path / "run") if act == "mount" else str(other / "work")
+    assert await outcome(spawn("attempt"), act, target) in {"PermissionError", "OSError"}
+
+
 async def test_a_daemon_is_gone_after_kill(spawn: Spawn) -> None:
     child = spawn("daemon")
     assert await child.receive(GUARD_S) == {"daemon": True}

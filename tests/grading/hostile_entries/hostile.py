@@ -64,6 +64,16 @@ def _nest(_):
         raise PermissionError
 
 
+def _mount(path):
+    if ctypes.CDLL(None).mount(b"tmpfs", path.encode(), b"tmpfs", 0, None) != 0:
+        raise PermissionError
+
+
+def _link(path):
+    Path("link").symlink_to(path)
+    Path("link").read_bytes()
+
+
 def _fill(path):
     with Path(path).open("wb", buffering=0) as file:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -79,6 +89,9 @@ ACTS = {
     "kill": _signal,
     "ptrace": _ptrace,
     "nest": _nest,
+    "mount": _mount,
+    "symbolic link": _link,
+    "hard link": lambda path: os.link(path, "hard"),
     "hog": lambda _: bytearray(2**30),
     "fill": _fill,
 }
@@ -132,3 +145,10 @@ def nested(connection):
 
 def huge(connection):
     connection.send_bytes(b"a" * 2**22)
+
+
+def hold(connection):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(os.environ["LAB_HELD"])
+        client.sendall(b"x")
+        signal.pause()
