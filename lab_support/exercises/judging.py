@@ -153,8 +153,8 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         place = Place(url, scenario.load, documents.url if documents else None)
         try:
             channel = await opened.enter_async_context(run.side.opened(place))
-        except FreshProcessError as error:
-            return _case(run, State.ERROR, str(error))
+        except FreshProcessError as gone:
+            return _case(run, State.ERROR, str(gone))
         seeded = random.Random(f"{run.seed}/{run.exercise.id}/{scenario.title}")  # noqa: S311
         run.story = Story(
             judges_engine, channel, seeded, run.seen, store=documents.database if documents else None
