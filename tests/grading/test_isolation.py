@@ -117,6 +117,8 @@ async def test_no_mount_or_link_leads_to_another_students_folder(
 
 async def test_a_daemon_is_gone_after_kill(spawn: Spawn) -> None:
     child = spawn("daemon")
+    if not await child.certified():
+        pytest.skip("without a namespace a daemon can outlive its group")
     assert await child.receive(GUARD_S) == {"daemon": True}
     child._talk.setblocking(True)
     kept = child._talk.dup()
