@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
+import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -34,10 +38,12 @@ class Documents:
 
     Attributes:
         url: Where it is, its name included.
+        socket_url: The same by the Unix socket; None where there is none.
         database: The same, as the judge sees it.
     """
 
     url: str
+    socket_url: str | None
     database: Database[Document]
 
 
@@ -50,7 +56,9 @@ class _Store:
         from lab_support.documents.embedded import EmbeddedMongo
 
         self.process = os.getpid()
-        self.server: EmbeddedMongo = EmbeddedMongo().start()
+        self.folder = Path(tempfile.mkdtemp(prefix="lab-documents-"))
+        near = self.folder / "mongodb.sock" if hasattr(socket, "AF_UNIX") else None
+        self.server: EmbeddedMongo = EmbeddedMongo(socket_path=near).start()
         self.client: MongoClient[Document] = MongoClient(
             self.server.url,
             tz_aware=True,
@@ -67,6 +75,7 @@ class _Store:
         if self.process == os.getpid():
             self.client.close()
             self.server.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 _stores: dict[int, _Store] = {}
@@ -80,7 +89,8 @@ def fresh_documents() -> Iterator[Documents]:
         store = _stores[os.getpid()] = _Store()
     name = f"check_{uuid4().hex[:12]}"
     try:
-        yield Documents(store.server.url + name, store.client[name])
+        near = store.server.socket_url
+        yield Documents(store.server.url + name, near and near + name, store.client[name])
     finally:
         store.client.drop_database(name)
 

@@ -150,7 +150,7 @@ async def _tell(run: _Run, scenario: Scenario) -> CaseResult:
         url = await opened.enter_async_context(scratch_database(_backend_of(scenario), run.folder))
         judges_engine = build_engine(url)
         opened.push_async_callback(judges_engine.dispose)
-        place = Place(url, scenario.load, documents.url if documents else None)
+        place = Place(url, scenario.load, *((documents.url, documents.socket_url) if documents else ()))
         try:
             channel = await opened.enter_async_context(run.side.opened(place))
         except FreshProcessError as gone:

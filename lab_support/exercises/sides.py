@@ -28,11 +28,13 @@ class Place:
         url: The relational database, fresh.
         load: What the scenario needs of the student's engine.
         documents_url: The database of documents, where the scenario wants one.
+        documents_socket_url: The same, for a process that reaches no network.
     """
 
     url: str
     load: Load
     documents_url: str | None = None
+    documents_socket_url: str | None = None
 
 
 class Side(Protocol):

@@ -120,8 +120,8 @@ async def test_a_daemon_is_gone_after_kill(spawn: Spawn) -> None:
     if not await child.certified():
         pytest.skip("without a namespace a daemon can outlive its group")
     assert await child.receive(GUARD_S) == {"daemon": True}
-    child._talk.setblocking(True)
-    kept = child._talk.dup()
+    child.talk.setblocking(True)
+    kept = child.talk.dup()
     child.kill()
     with kept:
         assert kept.recv(1) == b""

@@ -1,8 +1,8 @@
 """A judge that never runs a line of the student's gives the verdicts of the notebook."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,11 @@ import pytest
 import lab_support
 from lab_support.exercises import State, section, sections
 from lab_support.exercises.registry import STEMS
+from lab_support.grading.beside.confined import ConfinedKernel, confined_kernel
 from lab_support.grading.beside.lab import judge_lab
 from lab_support.grading.beside.plain import PlainProcess, plain_process
+from lab_support.grading.isolation.barriers import Limits
+from lab_support.grading.isolation.launcher import Confinement, Zygote
 from lab_support.grading.records import VerdictRecord
 from lab_support.notebooks import Cell, read_notebook
 
@@ -87,3 +90,31 @@ def test_code_that_ends_badly_harms_only_its_own_exercise(
     assert found[exercise].state == state.value
     assert says in found[exercise].message
     assert found["13.4.4"].state == State.PASSED.value
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces are Linux's")
+@pytest.mark.parametrize("number", ["13.2", "13.8", "13.9"])
+def test_every_solution_passes_behind_all_barriers(number: str, tmp_path: Path) -> None:
+    """No network, no files but its own, and the same verdicts: documents are reached by a Unix socket.
+
+    Sections whose races need PostgreSQL wait for a server that lets a confined child in by a password.
+    """
+    active: set[tuple[str, ...]] = set()
+    home, databases = tmp_path / "home", tmp_path / "databases"
+    home.mkdir()
+    databases.mkdir()
+
+    @contextmanager
+    def spawn() -> Iterator[ConfinedKernel]:
+        with confined_kernel(zygote, Confinement(home, [databases], limits=Limits(memory=2**31))) as kernel:
+            active.add(kernel.barriers)
+            yield kernel
+
+    with Zygote() as zygote:
+        found = judge_lab(cells_of("solutions", number), spawn, databases)
+
+    if not all({"namespaces", "landlock"} <= set(barriers) for barriers in active):
+        pytest.skip(f"only {active} here")
+    assert {one.exercise: (one.state, one.message) for one in found} == {
+        exercise.id: (State.PASSED.value, "") for exercise in section(number)
+    }

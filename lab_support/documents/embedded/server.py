@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from lab_support.documents.embedded.engine import Connection, Engine
 from lab_support.documents.embedded.wire import WireError, encode_reply, read_request
@@ -28,13 +29,14 @@ class EmbeddedMongo:
 
     Args:
         folder: Where documents are kept; they survive a restart and a kill. None keeps them in memory.
+        socket_path: A Unix socket to listen on besides, for processes that reach no network.
 
     Section:
         13.7, "What this lesson's server is, and is not"
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None = None, *, socket_path: Path | None = None) -> None:
+        self.folder, self.socket_path = folder, socket_path
         self.engine: Engine | None = None
         self._port: int | None = None
         self._thread: threading.Thread | None = None
@@ -54,6 +56,11 @@ class EmbeddedMongo:
         if self._port is None:
             raise RuntimeError("The embedded MongoDB is not running. Call start() first.")
         return f"mongodb://127.0.0.1:{self._port}/"
+
+    @property
+    def socket_url(self) -> str | None:
+        """The address by the Unix socket, without a database; None where there is none."""
+        return None if self.socket_path is None else f"mongodb://{quote(str(self.socket_path), safe='')}/"
 
     @property
     def connections(self) -> int:
@@ -115,13 +122,19 @@ class EmbeddedMongo:
         self._stopping = asyncio.Event()
         engine = self.engine = Engine(self.folder)
         try:
-            with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-                listening.setblocking(False)
-                self._port = listening.getsockname()[1]
-                loop.add_reader(listening, self._accept, listening)
+            with ExitStack() as open_sockets:
+                near = open_sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
+                doors = [near]
+                if self.socket_path is not None:
+                    doors.append(open_sockets.enter_context(_door_at(self.socket_path)))
+                for listening in doors:
+                    listening.setblocking(False)
+                    loop.add_reader(listening, self._accept, listening)
+                self._port = near.getsockname()[1]
                 self._ready.set()
                 await self._stopping.wait()
-                loop.remove_reader(listening)
+                for listening in doors:
+                    loop.remove_reader(listening)
             for client in self._clients:
                 client.cancel()
             await asyncio.gather(*self._clients, return_exceptions=True)
@@ -164,6 +177,14 @@ class EmbeddedMongo:
         finally:
             engine.disconnect(connection)
             writer.transport.abort()
+
+
+def _door_at(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(str(path))
+    door.listen(512)
+    return door
 
 
 async def _answer_all(

@@ -6,7 +6,6 @@ Section:
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -16,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lab_support.grading.beside.json_lines import JsonLines
 
@@ -63,22 +61,9 @@ def plain_process(folder: Path) -> Iterator[PlainProcess]:
 
 def main() -> None:
     """Serve the judge whose socket was inherited, until it hangs up."""
-    from lab_support.grading.beside.student_process import serve
-    from lab_support.grading.cells import Shell, run_cell
+    from lab_support.grading.beside.kernel import serve_cells
 
-    link = JsonLines(socket.socket(fileno=int(sys.argv[1])))
-    shell = Shell.instance()
-    sys.path.insert(0, "")  # as in a kernel
-    names: dict[str, Any] = shell.user_ns
-    loops = [asyncio.new_event_loop()]
-
-    def run(source: str) -> str | None:
-        if loops[-1].is_closed():
-            loops.append(asyncio.new_event_loop())
-        asyncio.set_event_loop(loops[-1])
-        return run_cell(shell, loops[-1], source)
-
-    serve(link, run, names)
+    serve_cells(JsonLines(socket.socket(fileno=int(sys.argv[1]))))
     os._exit(0)
 
 

@@ -64,7 +64,9 @@ async def _answer_all(link: JsonLines, names: Mapping[str, Any]) -> None:
         exercise, place = find(order["exercise"]), order["place"]
         objects = {name: names[name] for name in exercise.student_writes}
         load = Load(**place["load"])
-        async with attempt_on(place["url"], objects, load, place["documents_url"]) as attempt:
+        async with attempt_on(
+            place["url"], objects, load, place["documents_socket_url"] or place["documents_url"]
+        ) as attempt:
             await link.send({"is": "open"})
             await _answer_one(link, exercise, attempt)
         await link.send({"is": "closed"})

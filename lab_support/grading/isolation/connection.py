@@ -15,16 +15,16 @@ class Connection:
     """What an entry talks to the judge with."""
 
     def __init__(self, talk: socket.socket) -> None:
-        self._talk = talk
+        self.talk = talk
         self._lines = talk.makefile("rb")
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message."""
-        self._talk.sendall(json.dumps(message).encode() + b"\n")
+        self.talk.sendall(json.dumps(message).encode() + b"\n")
 
     def send_bytes(self, text: bytes) -> None:
         """Send bytes as they are."""
-        self._talk.sendall(text)
+        self.talk.sendall(text)
 
     def receive(self) -> dict[str, Any] | None:
         """Wait for the next message; None when the judge is gone."""

@@ -43,7 +43,7 @@ class ConfinedProcess:
 
     def __init__(self, talk: socket.socket, lifeline: socket.socket) -> None:
         talk.setblocking(False)
-        self._talk, self._lifeline, self._buffer = talk, lifeline, b""
+        self.talk, self._lifeline, self._buffer = talk, lifeline, b""
         self._active: tuple[str, ...] = ()
         self._has_begun = False
         self.exit_code: int | None = None
@@ -53,6 +53,24 @@ class ConfinedProcess:
         if not self._has_begun:
             told = await self._next(START_LIMIT_S)
             self._has_begun, self._active = True, tuple(told["active"])
+        return self._active
+
+    def begun(self, limit_s: float = START_LIMIT_S) -> tuple[str, ...]:
+        """Return the barriers in force, as `active`, outside any loop.
+
+        Raises:
+            IsolationError: The child ended before it began.
+            TimeoutError: It did not begin in that time.
+        """
+        self.talk.settimeout(limit_s)
+        while b"\n" not in self._buffer:
+            more = self.talk.recv(4096)
+            if not more:
+                raise IsolationError("The child ended.")
+            self._buffer += more
+        self.talk.setblocking(False)
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        self._has_begun, self._active = True, tuple(json.loads(line)["active"])
         return self._active
 
     async def certified(self) -> bool:
@@ -67,7 +85,7 @@ class ConfinedProcess:
         """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(limit_s):
-            await loop.sock_sendall(self._talk, json.dumps(message).encode() + b"\n")
+            await loop.sock_sendall(self.talk, json.dumps(message).encode() + b"\n")
 
     async def receive(self, limit_s: float) -> dict[str, Any]:
         """Wait for the next message.
@@ -86,7 +104,7 @@ class ConfinedProcess:
                 if len(self._buffer) > MESSAGE_BYTES:
                     raise IsolationError("The child's message is too long.")
                 try:
-                    more = await loop.sock_recv(self._talk, 65536)
+                    more = await loop.sock_recv(self.talk, 65536)
                 except ConnectionError:
                     more = b""
                 if not more:
@@ -123,7 +141,7 @@ class ConfinedProcess:
     def _hear_the_end(self) -> None:
         said = self._lifeline.recv(64)
         self.exit_code = int(said) if said else None
-        self._talk.close()
+        self.talk.close()
         self._lifeline.close()
 
 
