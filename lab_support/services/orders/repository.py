@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Table, Update, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -31,27 +31,23 @@ MOST_EVENTS = 500
 
 # Made once: each order needs these, and to put a statement together takes longer than to send it.
 _ORDER: Final = select(Order).where(Order.id == bindparam("order")).execution_options(populate_existing=True)
+_ORDERS: Final = cast("Table", Order.__table__)
+_FACTS: Final = select(_ORDERS.c.id, _ORDERS.c.saga_id, _ORDERS.c.customer_id).where(
+    _ORDERS.c.id == bindparam("order")
+)
 _OFFERED: Final = select(Price).where(
     Price.sku.in_(bindparam("skus", expanding=True)), Price.discontinued_at.is_(None)
 )
 
 
 @cache
-def _facts() -> Select[Any]:
-    orders = cast("Table", Order.__table__)
-    return select(orders.c.id, orders.c.saga_id, orders.c.customer_id).where(
-        orders.c.id == bindparam("order")
-    )
-
-
-@cache
 def _ending(asked: tuple[str, ...]) -> Update:
-    orders = cast("Table", Order.__table__)  # of the class, each execution would be made ready for the ORM
-    end = update(orders).where(
-        orders.c.id == bindparam("order"), orders.c.status.in_(bindparam("waiting", expanding=True))
+    # Of the table: an UPDATE of the class is made ready for the ORM at each execution.
+    end = update(_ORDERS).where(
+        _ORDERS.c.id == bindparam("order"), _ORDERS.c.status.in_(bindparam("waiting", expanding=True))
     )
     for name in asked:
-        end = end.where(orders.c[name] == bindparam(f"the_{name}"))
+        end = end.where(_ORDERS.c[name] == bindparam(f"the_{name}"))
     return end.values(
         status=bindparam("end"),
         reason=bindparam("why"),
@@ -85,7 +81,7 @@ class OrderRepository:
 
     async def facts(self, order_id: UUID) -> OrderFacts | None:
         """Give what of an order never changes; the saga needs no more, and several times for each order."""
-        found = (await self._session.execute(_facts(), {"order": order_id})).first()
+        found = (await self._session.execute(_FACTS, {"order": order_id})).first()
         return None if found is None else OrderFacts(*found)
 
     async def get_whole(self, order_id: UUID) -> Order | None:
